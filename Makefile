@@ -1,0 +1,56 @@
+# Every command that people and CI use. On a fresh machine it needs git, make and Python >= 3.11 with venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: serve test check lint types contracts wheel bench lock clean
+
+serve: $(VENV)/.runtime  ## Start everything; make serve ARGS="--port 0" passes options
+	@$(BIN)/aura-actors serve $(ARGS)
+
+test: $(VENV)/.dev  ## Run the tests; make test ARGS="-k journal" passes options
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint types test wheel  ## Everything that must hold before a change lands
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	@$(BIN)/lint-imports
+
+wheel: $(VENV)/.dev  ## Build the wheel and use it from somewhere else
+	@$(BIN)/python tests/wheel/check_wheel.py
+
+bench: $(VENV)/.dev  ## Run the benchmarks; make bench ARGS="restart --quick" chooses
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock:  ## Renew both locks from pyproject.toml; needs uv
+	printf 'hatchling>=1.27\n' | uv pip compile -q --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-annotate pyproject.toml - -o requirements.lock
+	printf 'hatchling>=1.27\n' | uv pip compile -q --universal --generate-hashes --python-version 3.11 \
+		--no-header --no-annotate pyproject.toml - --group dev -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("aura_actors needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV)
+
+# The project itself is installed as a link to this folder: a change needs no new installation.
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing the runtime into $(VENV) (once)"
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@echo "installing the development tools into $(VENV) (once)"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

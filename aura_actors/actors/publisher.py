@@ -1,0 +1,140 @@
+"""The publisher: says what is known in public JSON, once for everybody.
+
+Owns the encoding of every topic and its sequence numbers. It hands each publication to a `Latest` cell and never
+waits for a client: who reads, how often and over what is the edges' business.
+"""
+
+from collections.abc import Callable
+from typing import Any, assert_never
+
+import msgspec
+
+from aura_actors.domain.alerts import Alerts, Threshold
+from aura_actors.domain.snapshot import Snapshot
+from aura_actors.kernel.actor import Actor, Context
+from aura_actors.kernel.bus import Bus
+from aura_actors.kernel.latest import Latest
+from aura_actors.kernel.threads import Threads, default_statistics
+from aura_actors.messages import public
+from aura_actors.messages import publisher as m
+from aura_actors.messages.admission import AdmissionView, Totals
+from aura_actors.messages.topics import Publication, Topics
+from aura_actors.wire import feed
+from aura_actors.wire.actors import Actors
+from aura_actors.wire.alerts import Alerts as AlertsNow
+from aura_actors.wire.cleanup import CleanupState
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the publisher reads what it says."""
+
+    snapshots: Latest[Snapshot | None]
+    totals: Latest[Totals]
+    admission: Latest[AdmissionView | None]
+    cleanup: Latest[CleanupState]
+    actors: Callable[[], Actors]
+    threads: Threads
+
+
+class Publisher(Actor[m.PublisherMessage]):
+    """`topics`, `sequences` and `alerts` outlive an incarnation: numbers and alerts go on after a crash."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        epoch: str,
+        topics: Topics,
+        sequences: dict[str, int],
+        events: Bus[Publication],
+        alerts: Alerts,
+        wall: Callable[[], float],
+    ) -> None:
+        self._world = world
+        self._epoch = epoch
+        self._topics = topics
+        self._sequences = sequences
+        self._events = events
+        self._alerts = alerts
+        self._wall = wall
+        self._encoder = msgspec.json.Encoder()
+
+    async def open(self, context: Context[m.PublisherMessage]) -> None:
+        """Publish what there is, then follow every source."""
+        for cell, message in (
+            (self._world.snapshots, m.SnapshotChanged()),
+            (self._world.admission, m.AdmissionChanged()),
+            (self._world.cleanup, m.CleanupChanged()),
+        ):
+            context.nursery.start_soon(self._follow, context, cell, message)
+
+    async def _follow(
+        self, context: Context[m.PublisherMessage], cell: Latest[Any], message: m.PublisherMessage
+    ) -> None:
+        version = 0
+        while True:
+            await cell.wait_newer(version)
+            version = cell.version
+            await context.ref.send(message)
+
+    async def handle(self, message: m.PublisherMessage) -> None:
+        """Publish the topics that changed."""
+        match message:
+            case m.SnapshotChanged():
+                self._publish_sample()
+            case m.AdmissionChanged():
+                if (view := self._world.admission.value) is not None:
+                    self._publish("admission", public.admission_state(view))
+                    self._publish("providers", public.providers(view))
+            case m.CleanupChanged():
+                self._publish("cleanup", self._world.cleanup.value)
+            case _:
+                assert_never(message)
+
+    def _publish_sample(self) -> None:
+        taken, view = self._world.snapshots.value, self._world.admission.value
+        if taken is None:
+            return
+        self._publish("system", public.system(taken, self._epoch, self._next("system")))
+        limiters = [*self._world.threads.statistics(), default_statistics()]
+        self._publish(
+            "process", public.process(taken, limiters, view.providers if view else (), self._cache_bytes())
+        )
+        self._publish("utilization", public.utilization(self._world.totals.value, taken))
+        self._publish("actors", self._world.actors())
+        self._publish_alerts(taken)
+
+    def _publish_alerts(self, taken: Snapshot) -> None:
+        share = public.system(taken, self._epoch, 0).memory.usage_percent
+        changed = self._alerts.observe({"cpu": taken.cpu.overall_percent, "memory": share}, taken.timestamp)
+        for alert in changed:
+            self._events.publish(self._encode(feed.Event, "alerts", public.alert(alert)))
+        if changed or self._topics["alerts"].value is None:
+            self._publish("alerts", AlertsNow(active=[public.alert(alert) for alert in self._alerts.active]))
+
+    def _publish(self, topic: str, value: object) -> None:
+        self._topics[topic].set(self._encode(feed.Snapshot, topic, value))
+
+    def _encode(self, frame: type[feed.Snapshot | feed.Event], topic: str, value: object) -> Publication:
+        data = self._encoder.encode(value)
+        seq = self._sequences[topic] = self._next(topic)
+        now = public.utc(self._wall())
+        payload = self._encoder.encode(
+            frame(topic=topic, epoch=self._epoch, seq=seq, ts=now, data=msgspec.Raw(data))
+        )
+        return Publication(topic=topic, seq=seq, data=data, payload=payload)
+
+    def _next(self, topic: str) -> int:
+        return self._sequences.get(topic, 0) + 1
+
+    def _cache_bytes(self) -> int:
+        cached = [cell.value for cell in self._topics.values()]
+        return sum(len(p.data) + len(p.payload) for p in cached if p is not None)
+
+
+def thresholds(cpu_percent: float, memory_percent: float) -> tuple[Threshold, ...]:
+    """The guide's alert thresholds that this machine has values for."""
+    return (
+        Threshold(name="cpu", above=cpu_percent, unit="%"),
+        Threshold(name="memory", above=memory_percent, unit="%"),
+    )

@@ -1,0 +1,84 @@
+"""The commands, and what their errors look like: one line on stderr and an exit status, never a traceback.
+
+0 done · 1 preflight: would wait · 2 the call is wrong, or preflight: never · 3 the daemon could not be asked. An
+exception outside our two families is a defect, and keeps its traceback. Knows no command's inside.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from cyclopts import App, CycloptsError, Parameter
+
+from aura_actors._version import __version__
+from aura_actors.errors import Unavailable, UsageError
+
+WRONG_CALL: Final = 2
+NO_ANSWER: Final = 3
+BROKEN_PIPE: Final = 141
+"""What a shell reports for a program that SIGPIPE ended."""
+
+COMMANDS: Final = {
+    "serve": "Measure, admit, clean up and serve, until SIGTERM or Ctrl-C.",
+    "status": "Show use, reservations, providers and actors of a running daemon.",
+    "preflight": "Ask whether a job would start: exit status 0 would start, 1 would wait, 2 never.",
+    "openapi": "Print the OpenAPI document of the HTTP interface.",
+}
+"""Each is a function of its own name in a module of that name."""
+CONFIG_COMMANDS: Final = {
+    "show": "Print every setting with its value and where it comes from, as a configuration file.",
+    "check": "Say whether `serve --config FILE` would accept this file, in this environment.",
+}
+
+
+def build() -> App:
+    """The command tree; each command's module is imported when it is needed."""
+    app = App(
+        name="aura-actors",
+        help="Supervised actors that keep a machine doing heavy work usable: measure, admit, clean up, show.",
+        version=__version__,
+        help_format="plaintext",
+        default_parameter=Parameter(negative=()),
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+    )
+    for name, summary in COMMANDS.items():
+        app.command(f"aura_actors.cli.{name}:{name}", name=name, help=summary)
+    config = App(name="config", help="Show the configuration, or check a file.")
+    for name, summary in CONFIG_COMMANDS.items():
+        config.command(f"aura_actors.cli.configuration:{name}", name=name, help=summary)
+    app.command(config)
+    app.register_install_completion_command(help="Install completion for this shell.")
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line; the exit status."""
+    _accept_any_text()
+    try:
+        status = build()(list(arguments))
+        sys.stdout.flush()
+    except (CycloptsError, UsageError) as error:
+        return _fail(error, WRONG_CALL)
+    except Unavailable as error:
+        return _fail(error, NO_ANSWER)
+    except BrokenPipeError:
+        # Whoever read us has gone. The interpreter flushes once more at exit, and must find somewhere to do so.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return status if isinstance(status, int) else 0
+
+
+def _fail(error: Exception, status: int) -> int:
+    print(f"aura-actors: {' '.join(str(error).split())}", file=sys.stderr)
+    return status
+
+
+def _accept_any_text() -> None:
+    """A terminal without UTF-8 shows a question mark instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

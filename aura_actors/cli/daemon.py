@@ -1,0 +1,165 @@
+"""Asking a running daemon over HTTP: where it is, with which token, and what its refusals mean to a user.
+
+Owns the choice of address (`--url`, `AURA_URL`, the default) and turns every failure into one sentence. Reads no
+answer but a problem document, and never loads the server.
+"""
+
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import httpx2
+import msgspec
+from cyclopts import Parameter
+
+from aura_actors.cli.text import printable
+from aura_actors.errors import InvalidValue, Unavailable
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+_CONNECT_SECONDS: Final = 3.0
+_ANSWER_SECONDS: Final = 15.0
+_DETAIL_LIMIT: Final = 300
+
+T = TypeVar("T")
+
+Url = Annotated[
+    str | None,
+    Parameter(help=f"Where the daemon is: http://…, https://… or unix:/path. AURA_URL, else {DEFAULT_URL}."),
+]
+TokenFile = Annotated[Path | None, Parameter(help="File with the bearer token; AURA_TOKEN otherwise.")]
+
+
+class _Problem(msgspec.Struct):
+    """The part of a problem document that a user reads."""
+
+    detail: str | None = None
+    title: str | None = None
+
+
+class Daemon:
+    """One daemon, for a few requests."""
+
+    def __init__(self, client: httpx2.Client, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def get(self, path: str) -> bytes:
+        """The body of a 200. Raises Unavailable with one sentence for everything else."""
+        return self._request("GET", path, None)
+
+    def post(self, path: str, body: Mapping[str, object]) -> bytes:
+        """The body of a 200. Raises InvalidValue where the daemon refuses a value, Unavailable otherwise."""
+        return self._request("POST", path, msgspec.json.encode(body))
+
+    def decode(self, answer: bytes, kind: type[T]) -> T:
+        """An answer as the Struct that this version expects. Raises Unavailable where it is something else."""
+        try:
+            return msgspec.json.decode(answer, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Unavailable(f"{self._url} answered something that this version does not know: {error}") from error
+
+    def _request(self, method: str, path: str, body: bytes | None) -> bytes:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        try:
+            answer = self._client.request(method, path, content=body, headers=headers)
+        except httpx2.TimeoutException as error:
+            raise Unavailable(
+                f"the daemon at {self._url} did not answer in time; is it the right --url?"
+            ) from error
+        except httpx2.ConnectError as error:
+            raise Unavailable(
+                f"no daemon answers at {self._url}: "
+                "start one with `aura-actors serve`, or say where it is with --url"
+            ) from error
+        except httpx2.HTTPError as error:
+            raise Unavailable(f"the daemon at {self._url} could not be asked: {error}") from error
+        if answer.status_code != HTTPStatus.OK:
+            raise self._refusal(answer)
+        return answer.content
+
+    def _refusal(self, answer: httpx2.Response) -> Exception:
+        status, detail = answer.status_code, _detail(answer.content)
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            return InvalidValue(detail or "the daemon refused a value")
+        if status == HTTPStatus.UNAUTHORIZED:
+            return Unavailable(f"the daemon at {self._url} wants a token: set AURA_TOKEN or pass --token-file")
+        reason = f": {detail}" if detail else ""
+        return Unavailable(f"{self._url} answered {status} to {answer.request.url.path}{reason}")
+
+
+@contextmanager
+def open_daemon(
+    url: str | None, token_file: Path | None, environ: Mapping[str, str] = os.environ
+) -> Iterator[Daemon]:
+    """The daemon that the options and the environment mean. Raises UsageError where they mean none."""
+    option = "--url" if url else "AURA_URL"
+    where = url or environ.get("AURA_URL") or DEFAULT_URL
+    token = _token(token_file, environ)
+    with _client(where, option, token) as client:
+        yield Daemon(client, printable(where))
+
+
+def _client(where: str, option: str, token: str | None) -> httpx2.Client:
+    parts = _split(where, option)
+    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    timeout = httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+    if parts.scheme == "https":
+        return httpx2.Client(base_url=where, headers=headers, timeout=timeout)
+    # No TLS below: an empty context spares the 0.1 s that loading the certificate store takes. And a proxy of the
+    # environment has no business between us and a daemon on this machine or next to it.
+    nothing_trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    transport = httpx2.HTTPTransport(
+        verify=nothing_trusted, trust_env=False, uds=parts.path if parts.scheme == "unix" else None
+    )
+    base_url = "http://localhost" if parts.scheme == "unix" else where
+    return httpx2.Client(base_url=base_url, transport=transport, headers=headers, timeout=timeout, trust_env=False)
+
+
+def _split(where: str, option: str) -> SplitResult:
+    wanted = "expected http://HOST:PORT, https://HOST:PORT or unix:/path"
+    try:
+        parts = urlsplit(where)
+        complete = parts.path.startswith("/") if parts.scheme == "unix" else parts.hostname and parts.port != 0
+        httpx2.URL(where)
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise InvalidValue(f'{wanted}, got "{printable(where)}"', path=option) from error
+    if parts.username is not None or parts.password is not None:
+        raise InvalidValue("a user name or password does not belong in it; set AURA_TOKEN", path=option)
+    if parts.scheme not in ("http", "https", "unix") or not complete:
+        raise InvalidValue(f'{wanted}, got "{printable(where)}"', path=option)
+    return parts
+
+
+def _token(file: Path | None, environ: Mapping[str, str]) -> str | None:
+    """The token, or None; errors never repeat it."""
+    if file is None:
+        source, token = "AURA_TOKEN", environ.get("AURA_TOKEN", "").strip()
+    else:
+        source, token = "--token-file", _read(file)
+    if file is None and not token:
+        return None
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise InvalidValue("a token is printable ASCII without spaces, and not empty", path=source)
+    return token
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text"
+        raise InvalidValue(f"cannot read {printable(str(file))}: {reason}", path="--token-file") from error
+
+
+def _detail(body: bytes) -> str:
+    """The sentence in a problem document; nothing where the answer is something else."""
+    try:
+        problem = msgspec.json.decode(body, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    return printable(problem.detail or problem.title or "")[:_DETAIL_LIMIT]

@@ -1,0 +1,97 @@
+"""`aura-actors status`: the machine, what was promised of it, and who is alive, on one screen. Only reads."""
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aura_actors.cli import text
+from aura_actors.cli.daemon import TokenFile, Url, open_daemon
+from aura_actors.wire.actors import ActorNode, Actors
+from aura_actors.wire.admission import Providers
+from aura_actors.wire.metrics import SystemMetrics, Utilization
+
+PATHS = {
+    "utilization": "/api/metrics/utilization",
+    "system": "/api/metrics/system",
+    "actors": "/api/actors",
+}
+"""What `--json` prints, under these names."""
+
+_STYLES = {"running": "green", "backoff": "yellow", "starting": "yellow", "failed": "bold red"}
+_PIPE_WIDTH = 120
+
+
+def status(
+    *,
+    json: Annotated[bool, Parameter(help="Print one JSON object: utilization, system, actors.")] = False,
+    url: Url = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Show use, reservations, providers and actors of a running daemon."""
+    with open_daemon(url, token_file) as daemon:
+        answers = {name: daemon.get(path) for name, path in PATHS.items()}
+        if json:
+            whole = {name: daemon.decode(answer, dict) for name, answer in answers.items()}
+            print(msgspec.json.format(msgspec.json.encode(whole), indent=2).decode())
+            return
+        utilization = daemon.decode(answers["utilization"], Utilization)
+        system = daemon.decode(answers["system"], SystemMetrics)
+        actors = daemon.decode(answers["actors"], Actors)
+        providers = daemon.decode(daemon.get("/api/providers"), Providers)
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    console.print(_machine(utilization, system, providers))
+    console.print(_tree(actors))
+
+
+def _machine(utilization: Utilization, system: SystemMetrics, providers: Providers) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in _rows(utilization, system, providers):
+        table.add_row(Text(name, style="bold"), Text(text.printable(value)))
+    return table
+
+
+def _rows(utilization: Utilization, system: SystemMetrics, providers: Providers) -> Iterator[tuple[str, str]]:
+    cpu, memory = system.cpu, system.memory
+    cores = text.UNKNOWN if cpu.logical_cores is None else cpu.logical_cores
+    yield "CPU", f"{text.percent(cpu.overall_usage_percent)} of {cores} cores"
+    used, total = text.size(memory.used_bytes), text.size(memory.total_bytes)
+    yield "Memory", f"{text.percent(memory.usage_percent)}, {used} of {total}"
+    for number, gpu in enumerate(system.gpus):
+        used, total = text.size(gpu.used_memory_bytes), text.size(gpu.total_memory_bytes)
+        yield f"GPU {number}", f"{text.percent(gpu.usage_percent)}, {used} of {total}, {gpu.name}"
+    active, most = utilization.active_jobs, utilization.max_concurrent_jobs
+    yield "Job slots", f"{active} of {most} in use, {utilization.available_job_slots} free"
+    yield "Reserved", text.size(utilization.total_reserved_memory_bytes)
+    slots = [f"{each.name} {each.active}/{each.max_concurrent}" for each in providers.providers]
+    yield "Providers", ", ".join(slots) or "none"
+    if system.stale:
+        yield "Stale", ", ".join(sorted(system.stale))
+
+
+def _tree(actors: Actors) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("Actor", "State", "Restarts", "Mailbox", "Last crash"):
+        table.add_column(column, overflow="fold")
+    for depth, node in _walk(actors.root, 0):
+        waiting = "" if node.mailbox is None else f"{node.mailbox.depth}/{node.mailbox.capacity}"
+        crash = "" if node.last_crash is None else node.last_crash.error
+        table.add_row(
+            Text("  " * depth + text.printable(node.name)),
+            Text(text.printable(node.state), style=_STYLES.get(node.state, "")),
+            Text(str(node.restarts)),
+            Text(waiting),
+            Text(text.printable(crash)),
+        )
+    return table
+
+
+def _walk(node: ActorNode, depth: int) -> Iterator[tuple[int, ActorNode]]:
+    yield depth, node
+    for child in node.children:
+        yield from _walk(child, depth + 1)

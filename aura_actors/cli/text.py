@@ -1,0 +1,30 @@
+"""Numbers and foreign texts as a person reads them on a terminal. Knows no command."""
+
+from typing import Final
+
+UNKNOWN: Final = "-"
+"""Shown for a value that the machine does not have."""
+
+_STEP: Final = 1024
+
+
+def size(size_bytes: float | None) -> str:
+    """About this many bytes: `1.5 GiB`."""
+    if size_bytes is None:
+        return UNKNOWN
+    value = float(size_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < _STEP:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= _STEP
+    return f"{value:.1f} PiB"
+
+
+def percent(value: float | None) -> str:
+    """A share of 0-100: `42.0 %`."""
+    return UNKNOWN if value is None else f"{value:.1f} %"
+
+
+def printable(text: str) -> str:
+    """The text with everything escaped that could move a cursor or start a new line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,0 +1,175 @@
+"""Every setting with its kind, its limits and its default: the guide's constants, as keys.
+
+A field has its TOML key's name; sizes are held in bytes, durations in seconds. Only what the program uses stands
+here, so that a key that would do nothing is refused as unknown. Knows no file and no environment.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import platformdirs
+
+from aura_actors.config.readers import (
+    Choice,
+    Duration,
+    FilePath,
+    Flag,
+    ListOf,
+    Number,
+    Size,
+    Text,
+    Token,
+    Whole,
+    WholeOr,
+)
+from aura_actors.config.secret import Secret
+
+Percent = Annotated[float, Number(above=0, maximum=100)]
+Names = Annotated[tuple[str, ...], ListOf(Text(r"[!-~]+", "a name without spaces"))]
+Interval = Annotated[float, Duration(0.001)]
+PROVIDER_NAME = Text(r"[A-Za-z0-9._-]{1,64}", "a provider name of 1 to 64 letters, digits and ._-")
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every table of the configuration."""
+
+
+class Http(Section, frozen=True, kw_only=True):
+    """`[http]`: where the one port is, and who may use it."""
+
+    host: Annotated[str, Text(r"[!-Z^-~]+", "a host name or an address, without brackets")] = "127.0.0.1"
+    port: Annotated[int, Whole(0, 65_535)] = 8080
+    """0 picks a free port."""
+    unix: Annotated[Path | None, FilePath()] = None
+    """A unix socket that serves the same."""
+    token: Annotated[Secret | None, Token()] = None
+    """The bearer token, whichever of `token` and `token_file` it came from; None serves without one."""
+    token_file: Annotated[Path | None, FilePath()] = None
+    allowed_hosts: Names = ()
+    """Host headers accepted besides the bound address and loopback's own names."""
+    allowed_origins: Names = ()
+    """Origins of other sites' pages that may call, such as `https://board.example`."""
+    root_path: Annotated[str, Text(r"(/[!-~]*[!-.0-~])?", 'empty or a path such as "/aura"')] = ""
+    max_body: Annotated[int, Size(1)] = 64 * 1024
+
+
+class Feed(Section, frozen=True, kw_only=True):
+    """`[feed]`: how many may listen."""
+
+    max_clients: Annotated[int, Whole(1)] = 256
+    max_clients_per_address: Annotated[int, Whole(1)] = 64
+
+
+class Sampler(Section, frozen=True, kw_only=True):
+    """`[sampler]`: how often the machine is measured, and how long the readings are kept."""
+
+    interval: Annotated[float, Duration(0.1)] = 1.0
+    history: Annotated[float, Duration(1.0)] = 900.0
+
+
+class Admission(Section, frozen=True, kw_only=True):
+    """`[admission]`: how much of the machine jobs may take. 100 percent never denies."""
+
+    bytes_per_job: Annotated[int, Size(1)] = 2 * 1024**3
+    """What a job is taken to need when it does not say."""
+    cpu_threshold_percent: Percent = 85.0
+    memory_threshold_percent: Percent = 80.0
+    gpu_threshold_percent: Percent = 90.0
+    gpu_memory_threshold_percent: Percent = 90.0
+    reserved_for_ui: Annotated[int, Size()] = 500 * 1000**2
+    """Memory that no job gets, so that the machine stays usable."""
+    job_slots: Annotated[int | Literal["auto"], WholeOr[int | Literal["auto"]]("auto", 1)] = "auto"
+    max_jobs: Annotated[int, Whole(1)] = 10
+    """The most that `job_slots = "auto"` comes to."""
+    lease_ttl: Interval = 30.0
+    max_lease_ttl: Interval = 300.0
+    queue_limit: Annotated[int, Whole(0)] = 1024
+    memory_limit: Annotated[int | None, Size(1)] = None
+    """A budget for all jobs together; None leaves it to the machine."""
+
+
+class Provider(Section, frozen=True, kw_only=True):
+    """`[providers.NAME]`: one provider of paid calls."""
+
+    max_concurrent: Annotated[int | None, Whole(1)] = None
+    """None takes `providers.default_max_concurrent`."""
+
+
+class Providers(Section, frozen=True, kw_only=True):
+    """`[providers]`: slots at providers of paid calls; `by_name` has the names as they were first written."""
+
+    default_max_concurrent: Annotated[int, Whole(1)] = 5
+    by_name: dict[str, Provider] = {}
+
+    def max_concurrent(self, name: str) -> int:
+        """The limit of one provider; its name matches in any case, so that the environment can set it."""
+        folded = name.casefold()
+        for known, provider in self.by_name.items():
+            if known.casefold() == folded and provider.max_concurrent is not None:
+                return provider.max_concurrent
+        return self.default_max_concurrent
+
+
+class Alerts(Section, frozen=True, kw_only=True):
+    """`[alerts]`: the values above which something is reported."""
+
+    cpu_percent: Percent = 90.0
+    memory_percent: Percent = 85.0
+    gpu_celsius: Annotated[float, Number(above=0, maximum=200)] = 85.0
+
+
+class CleanupTask(Section, frozen=True, kw_only=True):
+    """`[cleanup.TASK]`: one kind of cleanup."""
+
+    enabled: Annotated[bool, Flag()] = True
+    every: Annotated[tuple[str, ...], ListOf(Choice("hourly", "daily", "weekly"), single=True, minimum_items=1)] = (
+        "hourly",
+    )
+    older_than: Annotated[float, Duration()] = 86_400.0
+    root: Annotated[Path | None, FilePath()] = None
+    """None is the task's own folder below `data_dir`."""
+    exclude: Annotated[tuple[str, ...], ListOf(Text())] = ()
+    """Glob patterns of paths below the root that are left alone."""
+    max_files: Annotated[int, Whole(1)] = 100_000
+    max_bytes: Annotated[int | None, Size(1)] = None
+    max_share: Annotated[float, Number(above=0, maximum=1)] = 1.0
+
+
+class Cleanup(Section, frozen=True, kw_only=True):
+    """`[cleanup]`: when old things are cleared away, and which."""
+
+    enabled: Annotated[bool, Flag()] = True
+    start_delay: Annotated[float, Duration()] = 300.0
+    hourly: Interval = 3_600.0
+    daily: Interval = 86_400.0
+    weekly: Interval = 604_800.0
+    temp_files: CleanupTask = msgspec.field(default_factory=CleanupTask, name="temp-files")
+
+
+class Log(Section, frozen=True, kw_only=True):
+    """`[log]`: what is written to stderr, and how."""
+
+    format: Annotated[str, Choice("console", "json")] = "console"
+    level: Annotated[str, Choice("debug", "info", "warning", "error", "critical")] = "info"
+
+
+def default_data_dir() -> Path:
+    """The user's state folder for this program, as the platform has it."""
+    return platformdirs.user_state_path("aura_actors", appauthor=False)
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """All of it. `Settings()` is every default."""
+
+    data_dir: Annotated[Path, FilePath()] = msgspec.field(default_factory=default_data_dir)
+    http: Http = msgspec.field(default_factory=Http)
+    feed: Feed = msgspec.field(default_factory=Feed)
+    sampler: Sampler = msgspec.field(default_factory=Sampler)
+    admission: Admission = msgspec.field(default_factory=Admission)
+    providers: Providers = msgspec.field(default_factory=Providers)
+    alerts: Alerts = msgspec.field(default_factory=Alerts)
+    cleanup: Cleanup = msgspec.field(default_factory=Cleanup)
+    log: Log = msgspec.field(default_factory=Log)
+    sources: dict[str, str] = {}
+    """Dotted key to where its value was set; a key that is not here has its default. No setting itself."""

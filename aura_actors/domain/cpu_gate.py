@@ -1,0 +1,45 @@
+"""Whether the processor is too busy for another job: closes above a threshold, opens again 5 points below it.
+
+Owns the smoothing and the hysteresis. The processor is compressible, so nothing is reserved here.
+"""
+
+from math import exp
+
+TIME_CONSTANT_SECONDS = 5.0
+HYSTERESIS_POINTS = 5.0
+
+
+class CpuGate:
+    """A gate over an exponentially weighted moving average of busy percent. 100 never closes."""
+
+    def __init__(self, threshold_percent: float) -> None:
+        self._threshold_percent = threshold_percent
+        self._average: float | None = None
+        self._seen_at = 0.0
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """True while no job may start."""
+        return self._closed
+
+    @property
+    def busy_percent(self) -> float | None:
+        """The average; None before the first reading."""
+        return self._average
+
+    @property
+    def threshold_percent(self) -> float:
+        """Where the gate closes."""
+        return self._threshold_percent
+
+    def observe(self, now: float, busy_percent: float) -> None:
+        """Enter a reading taken at `now` (monotonic seconds)."""
+        if self._average is None:
+            self._average = busy_percent
+        else:
+            weight = 1.0 - exp(-max(0.0, now - self._seen_at) / TIME_CONSTANT_SECONDS)
+            self._average += weight * (busy_percent - self._average)
+        self._seen_at = now
+        opens_below = self._threshold_percent - (HYSTERESIS_POINTS if self._closed else 0.0)
+        self._closed = self._threshold_percent < 100 and self._average > opens_below

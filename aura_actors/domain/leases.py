@@ -1,0 +1,106 @@
+"""Who holds what, until when, and by which secret: leases, for jobs and for provider slots alike.
+
+Owns ownership and time to live. Knows nothing about how much anybody may hold; `now` is monotonic seconds, so a
+wall clock that jumps frees nothing.
+"""
+
+import hmac
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from typing import Generic, TypeVar
+
+import msgspec
+
+from aura_actors.errors import Foreign, Gone
+
+S = TypeVar("S")
+
+
+class Lease(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
+    """A grant of `spec` to `owner` under `key`. Whoever shows `secret` may renew it and end it."""
+
+    key: str
+    owner: str
+    secret: str
+    fence: int
+    spec: S
+    ttl_seconds: float
+    granted_at: float
+    """Monotonic seconds."""
+    expires_at: float
+    """Monotonic seconds."""
+    granted_timestamp: float
+    """Unix seconds, for people."""
+
+    def __repr__(self) -> str:
+        return f"<Lease {self.key} fence={self.fence} owner={self.owner}>"
+
+
+class Leases(Generic[S]):
+    """The live leases, by key.
+
+    Time never runs backwards here: a `now` that is older than one seen before counts as that one.
+    """
+
+    def __init__(self) -> None:
+        self._live: dict[str, Lease[S]] = {}
+        # Invariant: every live lease has an entry with its present (expires_at, fence); other entries are stale.
+        self._ends: list[tuple[float, int, str]] = []
+        self._latest_now = float("-inf")
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def __iter__(self) -> Iterator[Lease[S]]:
+        return iter(self._live.values())
+
+    def find(self, key: str) -> Lease[S] | None:
+        """The live lease of that key."""
+        return self._live.get(key)
+
+    def check(self, key: str, secret: str | None) -> Lease[S]:
+        """The live lease, if `secret` is its secret.
+
+        Raises `Gone` if there is none, `Foreign` if the secret is another or missing.
+        """
+        lease = self._live.get(key)
+        if lease is None:
+            raise Gone(f"there is no live lease of {key}")
+        if secret is None or not hmac.compare_digest(secret.encode(), lease.secret.encode()):
+            raise Foreign(f"{key} is held under another lease id; nothing was changed")
+        return lease
+
+    def put(self, lease: Lease[S]) -> None:
+        """Enter a new lease, or the renewed form of a live one."""
+        self._live[lease.key] = lease
+        heappush(self._ends, (lease.expires_at, lease.fence, lease.key))
+        if len(self._ends) > 64 + 4 * len(self._live):
+            self._ends = [(held.expires_at, held.fence, held.key) for held in self._live.values()]
+            heapify(self._ends)
+
+    def remove(self, key: str) -> Lease[S]:
+        """Take a live lease out."""
+        return self._live.pop(key)
+
+    def expired(self, now: float) -> list[Lease[S]]:
+        """The leases whose time is over; they stay until they are removed."""
+        now = self._latest_now = max(now, self._latest_now)
+        over: list[Lease[S]] = []
+        while self._ends and self._ends[0][0] <= now:
+            expires_at, fence, key = heappop(self._ends)
+            lease = self._live.get(key)
+            if lease is not None and lease.fence == fence and lease.expires_at == expires_at:
+                over.append(lease)
+        for lease in over:
+            # Still live until removed, so its entry must be there for the next look.
+            heappush(self._ends, (lease.expires_at, lease.fence, lease.key))
+        return over
+
+    def next_end(self) -> float | None:
+        """When the next lease may end; never later than it does."""
+        return self._ends[0][0] if self._ends else None
+
+
+def renewed(lease: Lease[S], now: float, ttl_seconds: float) -> Lease[S]:
+    """The same lease with its time to live counted from `now`."""
+    return msgspec.structs.replace(lease, ttl_seconds=ttl_seconds, expires_at=now + ttl_seconds)

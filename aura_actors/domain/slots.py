@@ -1,0 +1,34 @@
+"""What the rules need to know of counted slots. The real ones are `trio.CapacityLimiter`s, in the shell."""
+
+from collections.abc import Hashable
+from typing import Protocol
+
+
+class Slots(Protocol):
+    """Counted slots, each held in the name of a holder."""
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def used(self) -> int:
+        """How many are held; may exceed `size` after it was lowered."""
+        ...
+
+    def resize(self, size: int) -> None:
+        """Change how many there are; takes nothing away from anybody."""
+        ...
+
+    def take(self, holder: Hashable) -> bool:
+        """Give `holder` one if one is free."""
+        ...
+
+    def take_anyway(self, holder: Hashable) -> None:
+        """Give `holder` one in any case."""
+        ...
+
+    def give_back(self, holder: Hashable) -> None:
+        """Take back the one of `holder`."""
+        ...

@@ -1,0 +1,13 @@
+"""The live feed over WebSocket (`/feed`).
+
+hub        who is connected, and every publication to those who hold its topic; `Feed` is what others need
+session    one client: its tasks and what it asked for; held: its subscriptions and what waits to be sent (pure)
+handshake  the upgrade request; protocol: the messages (both pure but for one write)
+stream     where the library's frames and ours meet, each whole; inbound: the limit on what a client sends (pure)
+frames     publications as frames, framed once for everybody (pure); shared: what all sessions have in common
+"""
+
+from aura_actors.edges.feed.hub import Feed, FeedStatistics
+from aura_actors.edges.feed.shared import Deadlines, Limits
+
+__all__ = ["Deadlines", "Feed", "FeedStatistics", "Limits"]

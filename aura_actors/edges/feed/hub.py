@@ -1,0 +1,214 @@
+"""The feed: upgrades connections, keeps the list of clients, and offers every publication to those who hold it.
+
+Owns admission of clients (names, token, limits), one watching task per topic, and the end of a connection. What a
+client asks for is its session's business; what is published, and when, is the publisher's.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+
+import msgspec
+import trio
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_server_stream
+
+from aura_actors.edges.access import FEED_PROTOCOL, Access, judge_names, shows_token
+from aura_actors.edges.connection import Connection
+from aura_actors.edges.feed import handshake
+from aura_actors.edges.feed.frames import NEVER_SENT, Close, FrameCache, close_frame, text_frame
+from aura_actors.edges.feed.protocol import encode
+from aura_actors.edges.feed.session import Session
+from aura_actors.edges.feed.shared import MAX_INTERVAL_MS, Counters, Deadlines, Limits, Shared
+from aura_actors.edges.feed.stream import FrameStream
+from aura_actors.edges.head import RequestHead
+from aura_actors.kernel.bus import Bus
+from aura_actors.kernel.latest import Latest
+from aura_actors.messages.topics import Publication
+from aura_actors.wire import feed as wire
+
+
+class FeedStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """Counted since construction, `clients` now."""
+
+    clients: int
+    accepted_total: int
+    frames_sent_total: int
+    conflated_total: int
+    """Snapshots that a client never saw because a newer one took their place."""
+    slow_disconnects_total: int
+    """Clients cut off because they took no data, no ping or too few events in time."""
+    refused_total: int
+    """Handshakes turned away: foreign, malformed, without token, too many."""
+
+
+class Feed:
+    """Serves the topics over WebSocket. `topics` is every topic there is; what `events` carries is never conflated.
+
+    `epoch` is random per start of the runtime. `sampler_interval_seconds` is the distance of two publications that
+    a client's `intervalMs` is measured in.
+    """
+
+    def __init__(
+        self,
+        *,
+        epoch: str,
+        topics: Mapping[str, Latest[Publication | None]],
+        events: Bus[Publication],
+        access: Access,
+        sampler_interval_seconds: float,
+        limits: Limits | None = None,
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        limits, deadlines = limits or Limits(), deadlines or Deadlines()
+        hello = wire.Hello(
+            epoch=epoch,
+            topics=list(topics),
+            limits=wire.Limits(
+                max_message_bytes=limits.max_message_bytes,
+                min_interval_ms=max(1, round(sampler_interval_seconds * 1000)),
+                max_interval_ms=MAX_INTERVAL_MS,
+                heartbeat_seconds=deadlines.heartbeat,
+            ),
+        )
+        self._access = access
+        self._shared = Shared(
+            topics=topics,
+            events=events,
+            sampler_interval_seconds=sampler_interval_seconds,
+            deadlines=deadlines,
+            limits=limits,
+            hello=text_frame(encode(hello)),
+            heartbeat=text_frame(encode(wire.Heartbeat())),
+            frames=FrameCache(),
+            counters=Counters(),
+            subscribers={topic: {} for topic in topics},
+        )
+        self._clients: dict[Session, str] = {}
+        """Session and its peer's address; empty for unix sockets, which have none."""
+        self._per_address: Counter[str] = Counter()
+        self._stopping = False
+
+    def statistics(self) -> FeedStatistics:
+        """Counters for `/metrics`."""
+        counters = self._shared.counters
+        return FeedStatistics(
+            clients=len(self._clients),
+            accepted_total=counters.accepted,
+            frames_sent_total=counters.frames_sent,
+            conflated_total=counters.conflated,
+            slow_disconnects_total=counters.slow,
+            refused_total=counters.refused,
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Offer publications to sessions until cancelled."""
+        self._stopping = False
+        async with trio.open_nursery() as nursery:
+            for topic, latest in self._shared.topics.items():
+                nursery.start_soon(self._watch, topic, latest)
+            task_status.started()
+
+    async def _watch(self, topic: str, latest: Latest[Publication | None]) -> None:
+        subscribers = self._shared.subscribers[topic]
+        version = latest.version
+        while True:
+            publication = await latest.wait_newer(version)
+            version = latest.version
+            if publication is not None:
+                for subscriber in subscribers:
+                    subscriber.offer(publication)
+
+    def stop(self) -> None:
+        """Close every session with 1001, and those that still come."""
+        self._stopping = True
+        for session in tuple(self._clients):
+            session.end(Close.GOING_AWAY, "shutting down")
+
+    async def handle(self, connection: Connection, head: RequestHead) -> None:
+        """Carry one connection from its upgrade request to its end; what the peer does raises nothing here."""
+        refusal = judge_names(self._access, headers=head.headers) or handshake.check(head)
+        deadlines, limits = self._shared.deadlines, self._shared.limits
+        if refusal is not None:
+            self._shared.counters.refused += 1
+            await handshake.refuse(connection, refusal, within_seconds=deadlines.close)
+            return
+        connection.limit_send_buffer(limits.send_buffer_bytes)
+        stream = FrameStream(
+            connection,
+            head_bytes=head.size,
+            send_seconds=deadlines.send,
+            max_message_bytes=limits.max_message_bytes,
+        )
+        code, reason = await self._converse(connection, stream, head)
+        self._shared.counters.slow += stream.stalled
+        await _say_goodbye(connection, stream, code, reason, deadlines.close)
+
+    async def _converse(self, connection: Connection, stream: FrameStream, head: RequestHead) -> tuple[int, str]:
+        """Everything between the request and the close frame; returns what the close frame shall say."""
+        session: Session | None = None
+        try:
+            async with trio.open_nursery() as nursery:
+                websocket = await self._upgrade(nursery, stream, head)
+                if websocket is not None:
+                    session = Session(websocket, stream, nursery, self._shared)
+                    await self._admit(session, connection.peer, head)
+                nursery.cancel_scope.cancel()
+        except* (ConnectionClosed, HandshakeError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the library's reader says so when the peer goes away in the middle of something
+        if session is None or session.code is None:
+            return Close.LOST, ""
+        return session.code, session.reason
+
+    async def _upgrade(
+        self, nursery: trio.Nursery, stream: FrameStream, head: RequestHead
+    ) -> WebSocketConnection | None:
+        """Answer 101; None if the peer went away or took too long."""
+        offered = FEED_PROTOCOL in head.tokens(b"sec-websocket-protocol")
+        with trio.move_on_after(self._shared.deadlines.handshake):
+            request = await wrap_server_stream(
+                nursery, stream, max_message_size=self._shared.limits.max_message_bytes
+            )
+            websocket = await request.accept(subprotocol=FEED_PROTOCOL if offered else None)
+            stream.upgraded()
+            return websocket
+        return None
+
+    async def _admit(self, session: Session, address: str, head: RequestHead) -> None:
+        refused = self._turned_away(address, head)
+        if refused is not None:
+            self._shared.counters.refused += 1
+            session.end(*refused)
+            return
+        self._shared.counters.accepted += 1
+        self._clients[session] = address
+        self._per_address[address] += 1
+        try:
+            await session.run()
+        finally:
+            del self._clients[session]
+            self._per_address[address] -= 1
+            self._per_address += Counter()  # drops what is zero
+
+    def _turned_away(self, address: str, head: RequestHead) -> tuple[Close, str] | None:
+        limits = self._shared.limits
+        if self._stopping:
+            return Close.GOING_AWAY, "shutting down"
+        protocols = head.tokens(b"sec-websocket-protocol")
+        if not shows_token(self._access, headers=head.headers, subprotocols=protocols):
+            return Close.TOKEN_REFUSED, "token missing or wrong"
+        if len(self._clients) >= limits.max_clients:
+            return Close.TRY_LATER, "too many clients"
+        if address and self._per_address[address] >= limits.max_clients_per_address:
+            return Close.TRY_LATER, "too many clients from this address"
+        return None
+
+
+async def _say_goodbye(
+    connection: Connection, stream: FrameStream, code: int, reason: str, within_seconds: float
+) -> None:
+    """Send the close frame if none was sent and there is one to send, and end the connection in order."""
+    stream.hurry(within_seconds)
+    if code not in NEVER_SENT and not stream.stalled:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await stream.send_all(close_frame(code, reason))
+    await connection.finish(within_seconds)

@@ -1,0 +1,133 @@
+"""The HTTP application: operations, exposition, document and page as one Quart-Trio app.
+
+Owns decoding and encoding and nothing of what an operation does. Who may ask is judged before, by the guard.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from aura_actors.edges.http import problems
+from aura_actors.edges.http.api import Answer, Call, Operation
+from aura_actors.edges.http.document import openapi_document
+from aura_actors.edges.http.operations import OPERATIONS
+from aura_actors.edges.http.page import SECURITY_HEADERS, StaticFile
+from aura_actors.edges.http.prometheus import Exposition
+from aura_actors.edges.services import Services
+from aura_actors.errors import AuraError
+
+BODY_SECONDS = 10
+
+View = Callable[..., Awaitable[Response]]
+
+
+def build(
+    services: Services, exposition: Exposition, files: dict[str, StaticFile], *, max_body_bytes: int
+) -> QuartTrio:
+    """The application. `files` is the page, read beforehand."""
+    app = QuartTrio("aura_actors", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
+    app.config["BODY_TIMEOUT"] = BODY_SECONDS
+    app.url_map.strict_slashes = False
+    for operation in OPERATIONS:
+        rule = re.sub(r"{(\w+)}", r"<\1>", operation.path)
+        name = operation.handler.__name__
+        app.add_url_rule(rule, name, _view(operation, services), methods=[operation.method])
+    document = msgspec.json.encode(openapi_document())
+    _add(app, "/openapi.json", "openapi", lambda: Answer(body=document))
+    _add(app, "/metrics", "metrics", lambda: exposition.answer(request.headers.get("Accept", "")))
+    _add(app, "/api/metrics/prometheus", "prometheus", lambda: exposition.answer(request.headers.get("Accept", "")))
+    _add(app, "/feed", "feed", _upgrade_needed)
+    for path, file in files.items():
+        _add(app, f"/{path}", f"file {path}", partial(_static, file))
+    app.register_error_handler(HTTPException, _on_http_exception)
+    return app
+
+
+def _view(operation: Operation, services: Services) -> View:
+    decoder = msgspec.json.Decoder(operation.body) if operation.body is not None else None
+
+    async def view(**path: str) -> Response:
+        try:
+            _check_path(operation, path)
+            body = None if decoder is None else await _body(operation, decoder)
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            call = Call(services=services, path=path, query=request.args.to_dict(), headers=headers, body=body)
+            return _response(await operation.handler(call))
+        except _Unacceptable as refused:
+            return _response(refused.answer)
+        except msgspec.ValidationError as error:
+            return _response(problems.from_validation(error))
+        except msgspec.DecodeError as error:
+            return _response(problems.problem(400, f"the body is not JSON: {error}"))
+        except AuraError as error:
+            return _response(problems.from_error(error))
+
+    return view
+
+
+class _Unacceptable(Exception):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+def _check_path(operation: Operation, path: dict[str, str]) -> None:
+    for name, kind in operation.path_types.items():
+        try:
+            msgspec.convert(path[name], kind)
+        except msgspec.ValidationError as error:
+            raise _Unacceptable(
+                problems.problem(422, f"{name} in the path: {error}", kind="invalid-value")
+            ) from None
+
+
+async def _body(operation: Operation, decoder: msgspec.json.Decoder[Any]) -> Any:
+    raw = await request.get_data(cache=False, as_text=False)
+    if not raw and not operation.body_required:
+        return operation.body()
+    if request.mimetype != "application/json":
+        raise _Unacceptable(problems.problem(415, "send the body as Content-Type: application/json"))
+    return decoder.decode(raw)
+
+
+def _add(app: QuartTrio, path: str, name: str, answer: Callable[[], Answer]) -> None:
+    async def view() -> Response:
+        return _response(answer())
+
+    app.add_url_rule(path, name, view, methods=["GET"])
+
+
+def _static(file: StaticFile) -> Answer:
+    headers = {**SECURITY_HEADERS, "ETag": file.etag}
+    if request.headers.get("If-None-Match") == file.etag:
+        return Answer(body=b"", status=304, content_type=file.content_type, headers=headers)
+    return Answer(body=file.content, content_type=file.content_type, headers=headers)
+
+
+def _upgrade_needed() -> Answer:
+    headers = {"Upgrade": "websocket", "Connection": "close"}
+    return problems.problem(426, "the feed speaks WebSocket: send an upgrade on a new connection", headers=headers)
+
+
+async def _on_http_exception(error: HTTPException) -> Response:
+    status = error.code or 500
+    detail = "an internal error; it was logged" if status >= 500 else (error.description or error.name)
+    answer = problems.problem(status, detail)
+    if status == 405 and (allowed := dict(error.get_headers()).get("Allow")):
+        answer = msgspec.structs.replace(answer, headers={"Allow": allowed})
+    return _response(answer)
+
+
+def _response(answer: Answer) -> Response:
+    body = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
+    response = Response(body, status=answer.status, content_type=answer.content_type, headers=dict(answer.headers))
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response

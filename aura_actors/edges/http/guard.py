@@ -1,0 +1,57 @@
+"""The guard in front of the application: judges every request before anything is routed.
+
+Owns nothing but the order: Host, Origin, token, then the application. An upgrade that reaches HTTP came on
+a connection that was used before, or to a path that is not the feed; it is answered 426.
+"""
+
+from typing import Any
+
+import msgspec
+
+from aura_actors.edges.access import Access, Refusal, judge
+from aura_actors.edges.http.problems import problem
+
+
+class Guard:
+    """An ASGI application that lets through what `access` does not refuse."""
+
+    def __init__(self, app: Any, access: Access) -> None:
+        self._app = app
+        self._access = access
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request, one upgrade or the lifespan."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        scheme = scope["scheme"].replace("ws", "http", 1) if scope["type"] == "websocket" else scope["scheme"]
+        refusal = judge(self._access, path=scope["path"], headers=scope["headers"], scheme=scheme)
+        if scope["type"] == "websocket":
+            await self._refuse_upgrade(refusal or UPGRADE_ELSEWHERE, send)
+        elif refusal is not None:
+            await self._refuse(refusal, send, "http.response")
+        else:
+            await self._app(scope, receive, send)
+
+    async def _refuse_upgrade(self, refusal: Refusal, send: Any) -> None:
+        await self._refuse(refusal, send, "websocket.http.response", (b"connection", b"close"))
+
+    async def _refuse(self, refusal: Refusal, send: Any, kind: str, *more: tuple[bytes, bytes]) -> None:
+        answer = problem(refusal.status, refusal.detail)
+        body = msgspec.json.encode(answer.body)
+        headers = [
+            (b"content-type", answer.content_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+            *((name.lower().encode(), value.encode()) for name, value in refusal.headers),
+            *more,
+        ]
+        await send({"type": f"{kind}.start", "status": refusal.status, "headers": headers})
+        await send({"type": f"{kind}.body", "body": body, "more_body": False})
+
+
+UPGRADE_ELSEWHERE = Refusal(
+    426,
+    "Upgrade Required",
+    "WebSocket upgrades are taken at /feed, as the first request of a connection.",
+    (("Upgrade", "websocket"),),
+)

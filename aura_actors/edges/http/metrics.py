@@ -1,0 +1,71 @@
+"""HTTP operations that show: metrics, actors, alerts, health. All from cached state; none triggers a sample."""
+
+from aura_actors.edges.http.api import Answer, Call, Operations
+from aura_actors.edges.http.problems import problem
+from aura_actors.messages import public
+from aura_actors.wire import metrics as wire
+from aura_actors.wire.actors import Actors
+from aura_actors.wire.admission import Problem
+from aura_actors.wire.alerts import Alerts
+from aura_actors.wire.metrics import Wire
+
+metrics = Operations("metrics")
+health = Operations("health")
+
+
+class Health(Wire, frozen=True, kw_only=True):
+    """The state in one word: `live` or `ready`."""
+
+    status: str
+
+
+def _cached(call: Call, topic: str) -> Answer:
+    publication = call.services.topics[topic].value
+    if publication is None:
+        return problem(503, "no sample has been taken yet", headers={"Retry-After": "1"})
+    return Answer(body=publication.data)
+
+
+@metrics.add("GET", "/api/metrics/system", responses={200: wire.SystemMetrics, 503: Problem})
+async def system(call: Call) -> Answer:
+    """The last sample of the whole machine."""
+    return _cached(call, "system")
+
+
+@metrics.add("GET", "/api/metrics/process", responses={200: wire.ProcessMetrics, 503: Problem})
+async def process(call: Call) -> Answer:
+    """The runtime's own process: worker threads, garbage collection, providers, caches."""
+    return _cached(call, "process")
+
+
+@metrics.add("GET", "/api/metrics/utilization", responses={200: wire.Utilization})
+async def utilization(call: Call) -> Answer:
+    """Job slots and reservations as they are now, with the last sample's percentages."""
+    return Answer(body=public.utilization(call.services.totals.value, call.services.snapshots.value))
+
+
+@metrics.add("GET", "/api/actors", responses={200: Actors})
+async def actors(call: Call) -> Answer:
+    """The supervision tree: states, restarts, last crashes, mailboxes."""
+    return Answer(body=call.services.actors())
+
+
+@metrics.add("GET", "/api/alerts", responses={200: Alerts})
+async def alerts(call: Call) -> Answer:
+    """Thresholds that are exceeded now."""
+    publication = call.services.topics["alerts"].value
+    return Answer(body=Alerts(active=[]) if publication is None else publication.data)
+
+
+@health.add("GET", "/health/live", responses={200: Health})
+async def live(call: Call) -> Answer:
+    """The process answers."""
+    return Answer(body=Health(status="live"))
+
+
+@health.add("GET", "/health/ready", responses={200: Health, 503: Problem})
+async def ready(call: Call) -> Answer:
+    """Two samples are in and admission answers, so decisions rest on measurements."""
+    if not call.services.ready():
+        return problem(503, "not enough has been measured yet", headers={"Retry-After": "1"})
+    return Answer(body=Health(status="ready"))

@@ -1,0 +1,112 @@
+"""Hypercorn, one connection at a time: its configuration for us, and the cure of what it does wrong on Trio.
+
+Owns every use of Hypercorn's insides (pinned to one minor version). Knows neither sockets nor the feed; routes are
+the ASGI application's.
+"""
+
+import logging
+from contextlib import suppress
+from typing import Any, cast
+
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.events import Event, RawData
+from hypercorn.trio.lifespan import Lifespan
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ASGIFramework, ConnectionState, LifespanState
+from hypercorn.utils import LifespanTimeoutError
+
+from aura_actors.edges.connection import Connection
+from aura_actors.edges.head import MAX_HEAD_BYTES
+
+_BOOKKEEPING_SECONDS = 1.0
+
+
+class HttpServer:
+    """One run of an ASGI application: `start`, `serve` each connection, `terminate`, `end`."""
+
+    def __init__(self, app: ASGIFramework, config: Config) -> None:
+        self._app = ASGIWrapper(app)
+        self._config = config
+        self._context = WorkerContext(None)
+        self._state: LifespanState = {}
+        self._lifespan = Lifespan(self._app, config, self._state)
+
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Start the application. Its failure to start is raised in `nursery`, where its lifespan runs."""
+        await nursery.start(self._lifespan.handle_lifespan)
+        # Closed where the application has returned already: it has no lifespan.
+        with suppress(trio.ClosedResourceError, trio.BrokenResourceError):
+            await self._lifespan.wait_for_startup()
+
+    async def end(self) -> bool:
+        """End the application; False if it took too long."""
+        try:
+            await self._lifespan.wait_for_shutdown()
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            return True
+        except LifespanTimeoutError:
+            return False
+        return True
+
+    async def terminate(self) -> None:
+        """From now on a connection ends after the request under way; idle ones end at once."""
+        await self._context.terminated.set()
+
+    async def serve(self, connection: Connection) -> None:
+        """Carry one connection to its end."""
+        # TCPServer is annotated for TLS streams; what it uses of a plain one, Connection has.
+        stream = cast("trio.SSLStream[trio.SocketStream]", connection)
+        state = ConnectionState(cast("dict[Any, Any]", self._state.copy()))
+        await _Server(self._app, self._config, self._context, state, stream)
+
+
+class _Server(TCPServer):
+    """Hypercorn's server of one connection.
+
+    Two cures. When a peer goes away, Hypercorn keeps the connection until its idle timer fires; here the timer is
+    stopped. When an answer is complete, Hypercorn tells the application that the request is over and then closes the
+    connection or starts its idle timer, in the application's task. Quart-Trio cancels that task on hearing the
+    former, and so the latter never happened: `Connection: close` was not obeyed, and idle connections were never
+    closed. Here this bookkeeping is shielded; it waits for nobody but us, and is bounded all the same.
+    """
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+    async def protocol_send(self, event: Event) -> None:
+        """As the base class, to the end."""
+        if isinstance(event, RawData):
+            await super().protocol_send(event)
+            return
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _BOOKKEEPING_SECONDS):
+            await super().protocol_send(event)
+
+
+def configure(
+    *,
+    root_path: str,
+    keep_alive_seconds: float,
+    startup_seconds: float,
+    shutdown_seconds: float,
+    overrides: dict[str, Any],
+) -> Config:
+    """Hypercorn's configuration; `overrides` are attributes of it. Raises TypeError for one that it has not."""
+    config = Config()
+    config.root_path = root_path
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.accesslog = None
+    config.include_server_header = False
+    config.keep_alive_timeout = keep_alive_seconds
+    config.startup_timeout = startup_seconds
+    config.shutdown_timeout = shutdown_seconds
+    config.h11_max_incomplete_size = MAX_HEAD_BYTES
+    config.websocket_max_message_size = MAX_HEAD_BYTES
+    for name, value in overrides.items():
+        if not hasattr(Config, name):
+            raise TypeError(f"Hypercorn's configuration has no {name}")
+        setattr(config, name, value)
+    return config

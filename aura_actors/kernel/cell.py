@@ -1,0 +1,150 @@
+"""One actor's place in the program: the mailbox and the counts that outlive incarnations, and their loop.
+
+Owns what happens to messages when an incarnation opens, crashes or stops. Each run of the service is one
+incarnation, made fresh by the factory; whether there is a next one is the supervisor's decision.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import trio
+
+from aura_actors.errors import AuraError, Lost, NotStarted
+from aura_actors.kernel.actor import Actor, Context
+from aura_actors.kernel.envelope import Envelope, ReplySlot
+from aura_actors.kernel.mailbox import Mailbox, MailboxStatistics, Overflow
+from aura_actors.kernel.ref import RETRY_SECONDS, Ref
+
+M = TypeVar("M")
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that nobody will handle, and why."""
+
+    actor: str
+    message: Any
+    reason: str
+
+
+class CellStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """A look at a cell. Counts are since the cell was made; `handler_seconds` is time inside `handle`."""
+
+    generation: int
+    handled: int
+    handler_seconds: float
+    mailbox: MailboxStatistics
+
+
+class Cell(Generic[M]):
+    """Runs incarnations of one actor, as a service under a supervisor.
+
+    `capacity` and `overflow` shape the mailbox; `close_seconds` bounds `Actor.close`; `dead_letter` hears of
+    every message that is lost.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        factory: Callable[[], Actor[M]],
+        *,
+        capacity: int = 256,
+        overflow: Overflow = Overflow.BLOCK,
+        close_seconds: float = 2.0,
+        dead_letter: Callable[[DeadLetter], None] = lambda _: None,
+    ) -> None:
+        self._name = name
+        self._factory = factory
+        self._close_seconds = close_seconds
+        self._dead_letter = dead_letter
+        self._mailbox = Mailbox(capacity=capacity, overflow=overflow, undeliverable=self._bury)
+        self._generation = 0
+        self._handled = 0
+        self._handler_seconds = 0.0
+        self._accepting = False
+        # Invariant: a question is in `_questions` from before it is put until its asker stops waiting.
+        self._questions: set[ReplySlot] = set()
+        self.ref: Ref[M] = Ref(name, self._mailbox, expect=self._expect, forget=self._questions.discard)
+
+    def statistics(self) -> CellStatistics:
+        """Generation, counts and mailbox now."""
+        return CellStatistics(
+            generation=self._generation,
+            handled=self._handled,
+            handler_seconds=self._handler_seconds,
+            mailbox=self._mailbox.statistics(),
+        )
+
+    async def run(self, *, stopping: trio.Event, task_status: trio.TaskStatus[None]) -> None:
+        """Run one incarnation: open, handle until `stopping` and drained, close."""
+        self._generation += 1
+        actor = self._factory()
+        try:
+            async with trio.open_nursery() as nursery:
+                await actor.open(Context(self.ref, nursery, self._mailbox))
+                try:
+                    self._accepting = True
+                    task_status.started()
+                    nursery.start_soon(self._close_when, stopping)
+                    await self._serve(actor)
+                finally:
+                    self._accepting = False
+                    with trio.CancelScope(shield=True, deadline=trio.current_time() + self._close_seconds):
+                        await actor.close()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._fail_questions()
+            if stopping.is_set():
+                self._mailbox.discard(f"{self._name} has stopped")
+
+    async def _close_when(self, stopping: trio.Event) -> None:
+        await stopping.wait()
+        self._mailbox.close()
+
+    async def _serve(self, actor: Actor[M]) -> None:
+        while (envelope := await self._mailbox.take()) is not None:
+            if envelope.slot is None or not envelope.slot.filled:
+                await self._handle(actor, envelope)
+
+    async def _handle(self, actor: Actor[M], envelope: Envelope) -> None:
+        slot = envelope.slot
+        began = time.perf_counter()
+        try:
+            reply = await actor.handle(envelope.message)
+        except AuraError as refusal:
+            if slot is None:
+                self._bury(envelope.message, f"refused: {refusal}")
+            else:
+                slot.refuse(refusal)
+        except BaseException:
+            # The message in flight is never replayed: it may be what kills the actor.
+            self._bury(envelope.message, f"{self._name} ended while handling it")
+            if slot is not None:
+                slot.refuse(
+                    Lost(
+                        f"{self._name} ended while it worked on this",
+                        generation=self._generation,
+                        retry_after_seconds=RETRY_SECONDS,
+                    )
+                )
+            raise
+        else:
+            if slot is not None:
+                slot.reply(reply)
+        finally:
+            self._handled += 1
+            self._handler_seconds += time.perf_counter() - began
+
+    def _expect(self, slot: ReplySlot) -> bool:
+        if not self._accepting:
+            return False
+        self._questions.add(slot)
+        return True
+
+    def _fail_questions(self) -> None:
+        for slot in self._questions:
+            slot.refuse(NotStarted(f"{self._name} ended before it began this", retry_after_seconds=RETRY_SECONDS))
+
+    def _bury(self, message: object, reason: str) -> None:
+        self._dead_letter(DeadLetter(actor=self._name, message=message, reason=reason))

@@ -1,0 +1,167 @@
+"""What waits for one actor: a bounded pair of memory channels, the control lane ahead of the data lane.
+
+Owns order, bounds, what happens when the data lane is full, and the counts. It belongs to the actor's cell, not
+to an incarnation, so what waits survives a restart. Knows nothing about replies or supervision.
+"""
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import trio
+
+from aura_actors.kernel.envelope import Envelope
+
+
+class Overflow(enum.Enum):
+    """What happens to a message that finds the data lane full."""
+
+    BLOCK = "block"
+    """`send` waits for room; `tell` answers FULL."""
+    REJECT = "reject"
+    """Both answer FULL."""
+    LATEST = "latest"
+    """One place; a newer message takes the place of the one that waits."""
+    DROP_OLDEST = "drop_oldest"
+    """The oldest message makes room."""
+
+
+class Verdict(enum.Enum):
+    """What became of a message at the mailbox's door."""
+
+    DELIVERED = "delivered"
+    REPLACED = "replaced"
+    """Delivered, and an older message was dropped for it."""
+    FULL = "full"
+    STOPPED = "stopped"
+
+
+class MailboxStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """A look at a mailbox. Counts are since the cell was made."""
+
+    depth: int
+    high_water: int
+    capacity: int
+    refused: int
+    dropped: int
+
+
+class Mailbox:
+    """A bounded mailbox. `undeliverable(message, reason)` hears of every message that is dropped."""
+
+    def __init__(
+        self,
+        *,
+        capacity: int,
+        overflow: Overflow,
+        undeliverable: Callable[[Any, str], None],
+        control_capacity: int = 64,
+    ) -> None:
+        self._overflow = overflow
+        self._capacity = 1 if overflow is Overflow.LATEST else capacity
+        self._data_in, self._data_out = trio.open_memory_channel[Envelope](self._capacity)
+        self._control_in, self._control_out = trio.open_memory_channel[Envelope](control_capacity)
+        self._undeliverable = undeliverable
+        self._arrival = trio.Event()
+        self._closed = False
+        self._high_water = 0
+        self._refused = 0
+        self._dropped = 0
+
+    # --- putting in ---
+
+    def put_nowait(self, envelope: Envelope, *, control: bool = False) -> Verdict:
+        """Put without waiting. Never raises: the verdict says what happened."""
+        if self._closed:
+            return self._refuse(Verdict.STOPPED)
+        lane = self._control_in if control else self._data_in
+        verdict = Verdict.DELIVERED
+        try:
+            lane.send_nowait(envelope)
+        except trio.WouldBlock:
+            if control or self._overflow in (Overflow.BLOCK, Overflow.REJECT):
+                return self._refuse(Verdict.FULL)
+            # Nobody ever blocks on such a lane, so the eviction cannot hit a sender that was told "delivered".
+            self._drop(self._data_out.receive_nowait(), "replaced by a newer message")
+            lane.send_nowait(envelope)
+            verdict = Verdict.REPLACED
+        self._announce()
+        return verdict
+
+    async def put(self, envelope: Envelope) -> Verdict:
+        """Put, waiting for room where the mailbox says BLOCK."""
+        if self._overflow is not Overflow.BLOCK:
+            return self.put_nowait(envelope)
+        if self._closed:
+            return self._refuse(Verdict.STOPPED)
+        try:
+            await self._data_in.send(envelope)
+        except trio.BrokenResourceError:
+            return self._refuse(Verdict.STOPPED)
+        self._announce()
+        return Verdict.DELIVERED
+
+    def _refuse(self, verdict: Verdict) -> Verdict:
+        self._refused += 1
+        return verdict
+
+    def _announce(self) -> None:
+        self._high_water = max(self._high_water, self.statistics().depth)
+        self._arrival.set()
+
+    # --- taking out ---
+
+    def take_nowait(self) -> Envelope | None:
+        """The next message, control first; None when nothing waits."""
+        for lane in (self._control_out, self._data_out):
+            try:
+                envelope = lane.receive_nowait()
+            except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+                continue
+            envelope.taken = True
+            return envelope
+        return None
+
+    async def take(self) -> Envelope | None:
+        """Wait for the next message; None once the mailbox is closed and empty.
+
+        Nothing is taken when the wait is cancelled.
+        """
+        await trio.lowlevel.checkpoint()
+        while True:
+            envelope = self.take_nowait()
+            if envelope is not None or self._closed:
+                return envelope
+            self._arrival = trio.Event()
+            await self._arrival.wait()
+
+    def close(self) -> None:
+        """Accept nothing more; what waits can still be taken."""
+        self._closed = True
+        self._arrival.set()
+
+    def discard(self, reason: str) -> None:
+        """Drop everything that waits, release senders that wait for room, and tell `undeliverable`."""
+        self.close()
+        while (envelope := self.take_nowait()) is not None:
+            self._drop(envelope, reason)
+        self._data_out.close()
+        self._control_out.close()
+
+    def _drop(self, envelope: Envelope, reason: str) -> None:
+        envelope.taken = True
+        self._dropped += 1
+        if envelope.slot is None or not envelope.slot.filled:
+            self._undeliverable(envelope.message, reason)
+
+    def statistics(self) -> MailboxStatistics:
+        """Depth, high water and counts now."""
+        data, control = self._data_in.statistics(), self._control_in.statistics()
+        return MailboxStatistics(
+            depth=data.current_buffer_used + control.current_buffer_used + data.tasks_waiting_send,
+            high_water=self._high_water,
+            capacity=self._capacity,
+            refused=self._refused,
+            dropped=self._dropped,
+        )

@@ -1,0 +1,50 @@
+"""Counted slots over a real `trio.CapacityLimiter`, borrowed in the name of a holder and resized in place.
+
+Owns the limiter; who may hold a slot, and why, is decided elsewhere. Lowering the size takes nothing away from
+anybody: it only keeps new holders out.
+"""
+
+from collections.abc import Hashable
+
+import trio
+
+
+class Permits:
+    """`size` slots. A holder is any hashable object and holds one slot at most."""
+
+    def __init__(self, size: int) -> None:
+        self._limiter = trio.CapacityLimiter(size)
+
+    @property
+    def size(self) -> int:
+        """How many slots there are."""
+        return int(self._limiter.total_tokens)
+
+    @property
+    def used(self) -> int:
+        """How many are held; more than `size` only after the size was lowered."""
+        return self._limiter.borrowed_tokens
+
+    def resize(self, size: int) -> None:
+        """Change the number of slots."""
+        if size != self.size:
+            self._limiter.total_tokens = size
+
+    def take(self, holder: Hashable) -> bool:
+        """Give `holder` a slot if one is free."""
+        try:
+            self._limiter.acquire_on_behalf_of_nowait(holder)
+        except trio.WouldBlock:
+            return False
+        return True
+
+    def take_anyway(self, holder: Hashable) -> None:
+        """Give `holder` a slot even if none is free: for holders that are known from before a restart."""
+        size = self.size
+        self._limiter.total_tokens = max(size, self.used + 1)
+        self._limiter.acquire_on_behalf_of_nowait(holder)
+        self._limiter.total_tokens = size
+
+    def give_back(self, holder: Hashable) -> None:
+        """Take the slot of `holder` back."""
+        self._limiter.release_on_behalf_of(holder)

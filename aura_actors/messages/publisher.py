@@ -1,0 +1,18 @@
+"""What the publisher is told: which part of the world has news. It reads the news itself, from `Latest` cells."""
+
+import msgspec
+
+
+class SnapshotChanged(msgspec.Struct, frozen=True, tag=True):
+    """There is a newer sample: publish system, process, utilization, actors, and alerts if one changed."""
+
+
+class AdmissionChanged(msgspec.Struct, frozen=True, tag=True):
+    """There is a newer view of the books: publish admission and providers."""
+
+
+class CleanupChanged(msgspec.Struct, frozen=True, tag=True):
+    """There is a newer state of the cleanup tasks: publish cleanup."""
+
+
+PublisherMessage = SnapshotChanged | AdmissionChanged | CleanupChanged

@@ -1,0 +1,24 @@
+"""What the publisher hands to the edges: for each topic the last publication, encoded once.
+
+Owns the shape between the publisher and whoever serves it; knows neither HTTP nor WebSocket.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from aura_actors.kernel.latest import Latest
+
+
+class Publication(msgspec.Struct, frozen=True, kw_only=True):
+    """One publication of one topic. `seq` grows by one with each."""
+
+    topic: str
+    seq: int
+    data: bytes
+    """The public Struct as JSON: what HTTP answers."""
+    payload: bytes
+    """The whole feed frame as JSON text, `data` included."""
+
+
+Topics = Mapping[str, Latest[Publication | None]]

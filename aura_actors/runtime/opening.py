@@ -1,0 +1,74 @@
+"""`open_runtime`: a running runtime for the time of a block.
+
+Owns the order of beginning and end around the supervision tree: claim the data directory, open the stores, run,
+stop, close. Who uses the runtime, a program or the daemon, is not its business.
+"""
+
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from aura_actors.config import Settings
+from aura_actors.edges.http import page
+from aura_actors.runtime.library import Runtime
+from aura_actors.runtime.parts import Held, Parts, Surroundings, hold
+from aura_actors.stores.data_dir import claim
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings | None = None,
+    *,
+    sockets: Sequence[socket.socket] = (),
+    surroundings: Surroundings | None = None,
+) -> AsyncIterator[Runtime]:
+    """Run a runtime inside a Trio program.
+
+    Without `settings` everything has its default and the data directory is a private one, gone at the end: leases
+    taken in this program end with it anyway. With `sockets` (bound, listening, the caller's to close) it
+    serves HTTP and the feed on them. Raises `AlreadyServed` where another runtime has the data directory, and
+    `GaveUp`, in a group, if a part keeps crashing.
+    """
+    folder = None
+    if settings is None:
+        folder = await trio.to_thread.run_sync(partial(tempfile.TemporaryDirectory, prefix="aura-actors-"))
+        settings = Settings(data_dir=Path(folder.name))
+    held = await trio.to_thread.run_sync(_hold, settings)
+    try:
+        parts = Parts(settings, held, sockets, surroundings or Surroundings())
+        stopping = trio.Event()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(_supervise, parts, stopping))
+            try:
+                yield Runtime(parts, nursery)
+            finally:
+                stopping.set()
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(_let_go, held, folder)
+
+
+async def _supervise(parts: Parts, stopping: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:
+    await parts.supervisor.run(stopping=stopping, task_status=task_status)
+
+
+def _hold(settings: Settings) -> Held:
+    data = claim(settings.data_dir)
+    try:
+        return hold(data, page.load())
+    except BaseException:
+        data.release()
+        raise
+
+
+def _let_go(held: Held, folder: tempfile.TemporaryDirectory[str] | None) -> None:
+    held.journal.close()
+    held.schedule.close()
+    held.data.release()
+    if folder is not None:
+        folder.cleanup()

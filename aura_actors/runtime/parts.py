@@ -1,0 +1,336 @@
+"""The composition root: makes every part from the settings and hands each what it needs.
+
+The one file that knows them all. Owns the supervision tree, as data; starts nothing itself.
+"""
+
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+
+from aura_actors.actors.admission import Admission, AdmissionRule
+from aura_actors.actors.cleanup import Cleanup
+from aura_actors.actors.publisher import Publisher, World, thresholds
+from aura_actors.actors.sampler import Sampler
+from aura_actors.cleaners import TempFiles
+from aura_actors.cleaners.base import Every
+from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
+from aura_actors.config import Settings
+from aura_actors.domain.alerts import Alerts
+from aura_actors.domain.headroom import MemoryRule
+from aura_actors.domain.ledger import SlotRule
+from aura_actors.domain.schedule import Periods
+from aura_actors.domain.snapshot import Snapshot
+from aura_actors.edges.access import Access
+from aura_actors.edges.bind import address_of
+from aura_actors.edges.feed import Feed, Limits
+from aura_actors.edges.http.app import build
+from aura_actors.edges.http.guard import Guard
+from aura_actors.edges.http.page import StaticFile
+from aura_actors.edges.http.prometheus import Exposition, Sources
+from aura_actors.edges.listener import Listener
+from aura_actors.edges.metrics import edge_metrics
+from aura_actors.edges.services import Services
+from aura_actors.kernel.bus import Bus
+from aura_actors.kernel.cell import Cell, DeadLetter
+from aura_actors.kernel.child_spec import ChildSpec
+from aura_actors.kernel.latest import Latest
+from aura_actors.kernel.supervisor import CrashReport, Supervisor
+from aura_actors.kernel.threads import Threads
+from aura_actors.messages import public
+from aura_actors.messages.admission import AdmissionMessage, AdmissionView, Totals
+from aura_actors.messages.cleanup import CleanupMessage
+from aura_actors.messages.publisher import PublisherMessage
+from aura_actors.messages.sampler import SamplerMessage
+from aura_actors.messages.topics import Publication
+from aura_actors.stores.data_dir import DataDir, boot_id
+from aura_actors.stores.journal import Journal
+from aura_actors.stores.schedule import ScheduleStore
+from aura_actors.wire.actors import Actors
+from aura_actors.wire.cleanup import CleanupReport, CleanupState
+from aura_actors.wire.feed import TOPICS
+
+log = structlog.get_logger("aura_actors.runtime")
+
+
+def _boot_clock() -> float:
+    """Seconds that go on while the machine sleeps, where the system has such a clock."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """Time, chance and sources of readings: what tests replace.
+
+    `clock` is monotonic within one boot; `boot_clock` is too, and goes on while the machine sleeps.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    boot_clock: Callable[[], float] = _boot_clock
+    wall: Callable[[], float] = time.time
+    chance: Callable[[], float] = random.random
+    collectors: Sequence[Collector] = DEFAULT_COLLECTORS
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What is opened before the tree runs and closed after it: blocking to make."""
+
+    data: DataDir
+    journal: Journal
+    schedule: ScheduleStore
+    files: dict[str, StaticFile]
+
+
+def hold(data: DataDir, files: dict[str, StaticFile]) -> Held:
+    """Open the stores in a claimed data directory. Blocking."""
+    journal = Journal(data.journal, boot=boot_id(), session=secrets.token_hex(8))
+    return Held(data=data, journal=journal, schedule=ScheduleStore(data.schedule), files=files)
+
+
+class Parts:
+    """Every part of one runtime, wired. `sockets` are bound already; without any, nothing is served."""
+
+    def __init__(
+        self, settings: Settings, held: Held, sockets: Sequence[socket.socket], surroundings: Surroundings
+    ) -> None:
+        self.settings = settings
+        self._held = held
+        self.surroundings = surroundings
+        self._dead_letters = 0
+        self.epoch = secrets.token_hex(8)
+        self.threads = Threads()
+        self.snapshots: Latest[Snapshot | None] = Latest(None)
+        self.totals = Latest(Totals(job_slots=0, active_jobs=0, reserved_bytes=0, active_providers=()))
+        self.view: Latest[AdmissionView | None] = Latest(None)
+        self.cleanup_state = Latest(CleanupState(tasks=[]))
+        self.topics: dict[str, Latest[Publication | None]] = {topic: Latest(None) for topic in TOPICS}
+        self.events: Bus[Publication] = Bus()
+        self.sampler: Cell[SamplerMessage] = self._cell("sampler", self._sampler())
+        self.admission: Cell[AdmissionMessage] = self._cell("admission", self._admission())
+        self.cleanup: Cell[CleanupMessage] = self._cell("cleanup", self._cleanup())
+        self.publisher: Cell[PublisherMessage] = self._cell("publisher", self._publisher())
+        self.supervisor = Supervisor(
+            "runtime",
+            [
+                ChildSpec(name="sampler", service=self.sampler),
+                ChildSpec(name="admission", service=self.admission),
+                ChildSpec(name="cleanup", service=self.cleanup),
+                ChildSpec(name="publisher", service=self.publisher),
+                *([ChildSpec(name="listener", service=self._listener(sockets))] if sockets else []),
+            ],
+            report=_report,
+            chance=surroundings.chance,
+            wall=surroundings.wall,
+        )
+
+    def ready(self) -> bool:
+        """True once decisions rest on measurements: two samples are in, and admission has its books."""
+        taken = self.snapshots.value
+        return taken is not None and taken.number >= 2 and self.view.value is not None
+
+    def actors(self) -> Actors:
+        """The supervision tree as it is now."""
+        return public.tree(self.supervisor, self._dead_letters)
+
+    # --- the actors ---
+
+    def _cell(self, name: str, factory: Callable[[], object]) -> Cell:  # type: ignore[type-arg]  # typed by its caller
+        return Cell(name, factory, dead_letter=self._bury)  # type: ignore[arg-type]  # typed by its caller
+
+    def _bury(self, letter: DeadLetter) -> None:
+        self._dead_letters += 1
+        # Of the message only its type: it may carry a secret.
+        log.debug("dead letter", actor=letter.actor, message=type(letter.message).__name__, reason=letter.reason)
+
+    def _sampler(self) -> Callable[[], Sampler]:
+        return lambda: Sampler(
+            self.surroundings.collectors,
+            self.snapshots,
+            lambda name: self.threads.limiter(f"collector-{name}"),
+            self.settings.sampler.interval,
+            self.surroundings.clock,
+            self.surroundings.wall,
+        )
+
+    def _admission(self) -> Callable[[], Admission]:
+        limiter = self.threads.limiter("journal")
+        rule = admission_rule(self.settings)
+        return lambda: Admission(
+            rule,
+            journal=self._held.journal,
+            snapshots=self.snapshots,
+            totals=self.totals,
+            view=self.view,
+            limiter=limiter,
+            clock=self.surroundings.clock,
+            wall=self.surroundings.wall,
+            secret=lambda: secrets.token_urlsafe(18),
+            chance=self.surroundings.chance,
+        )
+
+    def _cleanup(self) -> Callable[[], Cleanup]:
+        options = self.settings.cleanup
+        store_threads, sweep_threads = self.threads.limiter("cleanup-store"), self.threads.limiter("cleanup-sweep")
+        return lambda: Cleanup(
+            cleaners=[temp_files(self.settings)],
+            data_dir=str(self._held.data.path),
+            store=self._held.schedule,
+            store_threads=store_threads,
+            sweep_threads=sweep_threads,
+            clock=self.surroundings.boot_clock,
+            wall=self.surroundings.wall,
+            state=self.cleanup_state,
+            publish=_cleaned,
+            periods=Periods(
+                hourly_seconds=options.hourly, daily_seconds=options.daily, weekly_seconds=options.weekly
+            ),
+            start_delay_seconds=options.start_delay,
+        )
+
+    def _publisher(self) -> Callable[[], Publisher]:
+        world = World(
+            snapshots=self.snapshots,
+            totals=self.totals,
+            admission=self.view,
+            cleanup=self.cleanup_state,
+            actors=self.actors,
+            threads=self.threads,
+        )
+        alerts = Alerts(thresholds(self.settings.alerts.cpu_percent, self.settings.alerts.memory_percent))
+        sequences: dict[str, int] = {}
+        return lambda: Publisher(
+            world,
+            epoch=self.epoch,
+            topics=self.topics,
+            sequences=sequences,
+            events=self.events,
+            alerts=alerts,
+            wall=self.surroundings.wall,
+        )
+
+    # --- the edges ---
+
+    def _listener(self, sockets: Sequence[socket.socket]) -> Listener:
+        settings = self.settings
+        access = _access(settings, sockets)
+        feed = Feed(
+            epoch=self.epoch,
+            topics=self.topics,
+            events=self.events,
+            access=access,
+            sampler_interval_seconds=settings.sampler.interval,
+            limits=Limits(
+                max_clients=settings.feed.max_clients, max_clients_per_address=settings.feed.max_clients_per_address
+            ),
+        )
+        exposition = Exposition(
+            Sources(
+                snapshot=lambda: self.snapshots.value,
+                view=lambda: self.view.value,
+                totals=lambda: self.totals.value,
+                actors=self.actors,
+                edges=lambda: edge_metrics(feed.statistics(), listener.statistics()),
+            )
+        )
+        app = build(self._services(), exposition, self._held.files, max_body_bytes=settings.http.max_body)
+        listener = Listener(sockets, Guard(app, access), feed, root_path=settings.http.root_path)
+        return listener
+
+    def _services(self) -> Services:
+        return Services(
+            admission=self.admission.ref,
+            cleanup=self.cleanup.ref,
+            snapshots=self.snapshots,
+            totals=self.totals,
+            view=self.view,
+            cleanup_state=self.cleanup_state,
+            topics=self.topics,
+            actors=self.actors,
+            ready=self.ready,
+            bytes_per_job=self.settings.admission.bytes_per_job,
+            clock=self.surroundings.clock,
+            wall=self.surroundings.wall,
+        )
+
+
+def admission_rule(settings: Settings) -> AdmissionRule:
+    """The settings of admission as its rules take them."""
+    options = settings.admission
+    return AdmissionRule(
+        memory=MemoryRule(
+            reserved_for_ui_bytes=options.reserved_for_ui,
+            threshold_percent=options.memory_threshold_percent,
+            limit_bytes=options.memory_limit,
+        ),
+        slots=SlotRule(
+            fixed=None if options.job_slots == "auto" else options.job_slots,
+            bytes_per_job=options.bytes_per_job,
+            max_jobs=options.max_jobs,
+        ),
+        cpu_threshold_percent=options.cpu_threshold_percent,
+        lease_ttl_seconds=options.lease_ttl,
+        max_lease_ttl_seconds=options.max_lease_ttl,
+        providers=tuple(settings.providers.by_name),
+        provider_limit=settings.providers.max_concurrent,
+    )
+
+
+def temp_files(settings: Settings) -> TempFiles:
+    """The settings of the task `temp-files` as its cleaner takes them."""
+    task = settings.cleanup.temp_files
+    return TempFiles(
+        enabled=task.enabled and settings.cleanup.enabled,
+        every=msgspec.convert(task.every, tuple[Every, ...]),
+        older_than_seconds=task.older_than,
+        root=None if task.root is None else str(task.root),
+        exclude=task.exclude,
+        max_files=task.max_files,
+        max_bytes=task.max_bytes,
+        max_share=task.max_share,
+    )
+
+
+def _access(settings: Settings, sockets: Sequence[socket.socket]) -> Access:
+    token = settings.http.token
+    tcp = [sock.getsockname()[0] for sock in sockets if sock.family != socket.AF_UNIX]
+    return Access(
+        bound_hosts=tuple(dict.fromkeys([*([settings.http.host] if tcp else []), *tcp])),
+        allowed_hosts=settings.http.allowed_hosts,
+        allowed_origins=settings.http.allowed_origins,
+        token=None if token is None else token.reveal(),
+        root_path=settings.http.root_path,
+        machine_name=socket.gethostname(),
+    )
+
+
+def addresses(sockets: Sequence[socket.socket], root_path: str) -> list[str]:
+    """Where clients find us, one per socket."""
+    return [address_of(sock) + (root_path if sock.family != socket.AF_UNIX else "") for sock in sockets]
+
+
+def _report(crash: CrashReport) -> None:
+    again = "not restarted" if crash.retry_seconds is None else f"restart in {crash.retry_seconds:.2f} s"
+    log.error(
+        "crashed",
+        child=crash.child,
+        generation=crash.generation,
+        error=crash.error,
+        then=again,
+        exc_info=crash.exception,
+    )
+
+
+def _cleaned(report: CleanupReport) -> None:
+    log.info(
+        "cleanup finished",
+        task=report.task,
+        outcome=report.outcome,
+        detail=report.detail,
+        removed=report.removed,
+        freed_bytes=report.freed_bytes,
+        dry_run=report.dry_run,
+    )

@@ -1,0 +1,105 @@
+"""The daemon: a runtime with listening sockets, ended by a signal.
+
+Owns sockets, signals, the ready file and what is said on standard output. Exit status 0 after an orderly stop, 1
+when a part kept crashing; errors of the caller (a port in use, a second daemon) are raised for the command line.
+"""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+import structlog
+import trio
+
+from aura_actors.config import Settings
+from aura_actors.edges.bind import bind, release
+from aura_actors.errors import InvalidValue
+from aura_actors.kernel.crash import describe
+from aura_actors.kernel.supervisor import GaveUp, StartFailed
+from aura_actors.runtime.library import Runtime
+from aura_actors.runtime.opening import open_runtime
+from aura_actors.runtime.parts import addresses
+
+STOP_SECONDS = 10.0
+"""After this long the program ends even if a part is stuck: Trio cannot kill a task."""
+
+log = structlog.get_logger("aura_actors.runtime")
+
+
+async def serve(settings: Settings, *, ready_file: Path | None, announce: Callable[[str], None]) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status. `announce` gets one line per bound address."""
+    http = settings.http
+    sockets = await trio.to_thread.run_sync(bind, http.host, http.port, http.unix)
+    status = 0
+    try:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async with open_runtime(settings, sockets=sockets) as runtime, trio.open_nursery() as nursery:
+                urls = addresses(sockets, http.root_path)
+                for url in urls:
+                    announce(f"serving {url}")
+                nursery.start_soon(_say_ready, runtime, urls, ready_file)
+                await _stop_signal(signals)
+                log.info("stopping")
+                _end_in_any_case(runtime.parts.supervisor.stuck)
+                nursery.cancel_scope.cancel()
+    except* (GaveUp, StartFailed) as failed:
+        log.critical("cannot go on", error=describe(failed))
+        status = 1
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(_clear, sockets, ready_file)
+    return status
+
+
+async def _say_ready(runtime: Runtime, urls: list[str], ready_file: Path | None) -> None:
+    await runtime.wait_ready()
+    if ready_file is not None:
+        await trio.to_thread.run_sync(_write_ready_file, ready_file, urls)
+    log.info("ready", addresses=urls)
+
+
+async def _stop_signal(signals: AsyncIterator[int]) -> None:
+    """Wait for the first signal to stop; the next one ends the program at once."""
+    async for number in signals:
+        if number != signal.SIGHUP:
+            break
+        log.warning("SIGHUP: settings are read at start only; restart to change them")
+    signal.signal(signal.SIGTERM, _force)
+    signal.signal(signal.SIGINT, _force)
+
+
+def _force(number: int, _: object) -> None:
+    os._exit(128 + number)
+
+
+def _end_in_any_case(stuck: list[str]) -> None:
+    def end() -> None:
+        log.critical("a part does not stop", stuck=stuck)
+        os._exit(1)
+
+    timer = threading.Timer(STOP_SECONDS, end)
+    timer.daemon = True
+    timer.start()
+
+
+def _write_ready_file(path: Path, urls: list[str]) -> None:
+    """Write it whole or not at all: whoever waits for it reads it at once."""
+    tcp = [url for url in urls if url.startswith("http")]
+    http = tcp[0] if tcp else urls[0]
+    content = {"http": http, "feed": f"{http.replace('http', 'ws', 1)}/feed", "pid": os.getpid()}
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_bytes(msgspec.json.encode(content) + b"\n")
+        part.replace(path)
+    except OSError as error:
+        raise InvalidValue(f"cannot write {path}: {error.strerror}", path="--ready-file") from error
+
+
+def _clear(sockets: list[socket.socket], ready_file: Path | None) -> None:
+    release(sockets)
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)

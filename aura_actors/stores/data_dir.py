@@ -1,0 +1,71 @@
+"""The data directory: made on first start, private, and owned by one running daemon at a time.
+
+Owns the lock and the names of the files in it. Blocking.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+import psutil
+
+from aura_actors.errors import AlreadyServed, InvalidValue
+
+
+class DataDir:
+    """A directory that this process has claimed. The claim ends with `release`, or with the process."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self._lock = lock
+
+    @property
+    def journal(self) -> Path:
+        """The journal of leases."""
+        return self.path / "journal.db"
+
+    @property
+    def schedule(self) -> Path:
+        """The state of the cleanup tasks."""
+        return self.path / "cleanup.db"
+
+    @property
+    def temp(self) -> Path:
+        """The default folder for temporary files."""
+        return self.path / "temp"
+
+    def release(self) -> None:
+        """Give the claim up."""
+        os.close(self._lock)
+
+
+def claim(path: Path) -> DataDir:
+    """Make the directory if need be, and claim it.
+
+    Raises `AlreadyServed` where another daemon has it, `InvalidValue` where it cannot be used.
+    """
+    path = path.expanduser().absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise InvalidValue(f"the data directory {path} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 32).decode("ascii", "replace").strip()
+        os.close(lock)
+        by = f" (pid {holder})" if holder.isdigit() else ""
+        raise AlreadyServed(f"the data directory {path} is in use by another daemon{by}; give --data-dir") from None
+    os.truncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return DataDir(path, lock)
+
+
+def boot_id() -> str:
+    """What names this run of the machine: monotonic time is comparable within it and not beyond."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        # Stamps of the boot wander by a second or two with the wall clock; two boots are further apart.
+        return f"boot at minute {round(psutil.boot_time() / 60)}"

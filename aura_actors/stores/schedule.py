@@ -1,0 +1,145 @@
+"""What the cleanup schedule must not forget: when each task began and ended, its report, its root.
+
+Owns the tables; blocking, thread-safe, no Trio. Decides nothing: what is due is `domain.schedule`'s business,
+what a root's identity means is `cleaners.roots`'.
+"""
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import msgspec
+
+from aura_actors.cleaners.roots import RootIdentity
+from aura_actors.stores.sqlite import open_database, transaction
+from aura_actors.wire.cleanup import CleanupReport
+
+SCHEMA = (
+    """
+    CREATE TABLE cleanup_tasks (
+        task TEXT PRIMARY KEY,
+        run_id TEXT,
+        started_at REAL,            -- unix seconds; of the last real run
+        finished_at REAL,           -- unix seconds; of the last real run that came to an end
+        outcome TEXT,               -- NULL: begun, and not ended
+        last_report BLOB            -- CleanupReport as JSON
+    );
+    CREATE TABLE cleanup_roots (
+        path BLOB PRIMARY KEY,     -- as the file system spells it
+        device TEXT NOT NULL,       -- unsigned 64 bits, more than SQLite's integers hold
+        inode TEXT NOT NULL,
+        sentinel_inode TEXT NOT NULL
+    );
+    """,
+)
+
+
+class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One task's row. Stamps are unix seconds; `outcome` None with a `run_id` is a run that never ended."""
+
+    task: str
+    run_id: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    outcome: str | None = None
+    last_report: CleanupReport | None = None
+
+    @property
+    def unfinished(self) -> bool:
+        """A run was begun and there is no word of its end."""
+        return self.run_id is not None and self.outcome is None
+
+
+class ScheduleStore:
+    """The schedule's file. Every call is one durable transaction and may raise `sqlite3.Error`."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection = open_database(path, schema=SCHEMA, synchronous="FULL")
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def records(self) -> dict[str, TaskRecord]:
+        """Every task that ever ran, by id."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT task, run_id, started_at, finished_at, outcome, last_report FROM cleanup_tasks"
+            ).fetchall()
+        return {row[0]: _record(*row) for row in rows}
+
+    def begin(self, task: str, run_id: str, started_at: float) -> None:
+        """A real run begins: until `finish`, it counts as unfinished."""
+        with self._lock, transaction(self._connection) as connection:
+            connection.execute(
+                "INSERT INTO cleanup_tasks (task, run_id, started_at) VALUES (?, ?, ?) ON CONFLICT (task) DO"
+                " UPDATE SET run_id = excluded.run_id, started_at = excluded.started_at, outcome = NULL",
+                (task, run_id, started_at),
+            )
+
+    def finish(self, report: CleanupReport) -> None:
+        """A real run came to an end; the next one is counted from `report.finished_at`."""
+        self._close_run(report, report.finished_at.timestamp())
+
+    def interrupt(self, report: CleanupReport) -> None:
+        """A run is known to have been cut short; what is due still counts from the run before it."""
+        self._close_run(report, None)
+
+    def correct_finish(self, task: str, finished_at: float) -> None:
+        """Replace a stamp that turned out to be in the future."""
+        with self._lock, transaction(self._connection) as connection:
+            connection.execute("UPDATE cleanup_tasks SET finished_at = ? WHERE task = ?", (finished_at, task))
+
+    def root(self, path: str) -> RootIdentity | None:
+        """What was recorded about a root, by its path; None for a new one."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT device, inode, sentinel_inode FROM cleanup_roots WHERE path = ?", (os.fsencode(path),)
+            ).fetchone()
+        return None if row is None else RootIdentity(*map(int, row))
+
+    def record_root(self, path: str, identity: RootIdentity) -> None:
+        """Remember a root, in place of what was recorded before."""
+        with self._lock, transaction(self._connection) as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO cleanup_roots VALUES (?, ?, ?, ?)",
+                (os.fsencode(path), str(identity.device), str(identity.inode), str(identity.sentinel_inode)),
+            )
+
+    def _close_run(self, report: CleanupReport, finished_at: float | None) -> None:
+        with self._lock, transaction(self._connection) as connection:
+            connection.execute(
+                "UPDATE cleanup_tasks SET outcome = ?, last_report = ?, finished_at = coalesce(?, finished_at)"
+                " WHERE task = ? AND run_id = ?",
+                (report.outcome, msgspec.json.encode(report), finished_at, report.task, report.run_id),
+            )
+
+
+def _record(
+    task: str,
+    run_id: str | None,
+    started_at: float | None,
+    finished_at: float | None,
+    outcome: str | None,
+    last_report: bytes | None,
+) -> TaskRecord:
+    return TaskRecord(
+        task=task,
+        run_id=run_id,
+        started_at=started_at,
+        finished_at=finished_at,
+        outcome=outcome,
+        last_report=_report(last_report),
+    )
+
+
+def _report(text: bytes | None) -> CleanupReport | None:
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text, type=CleanupReport)
+    except msgspec.DecodeError:
+        return None  # of a version with other fields; it is only shown, nothing is decided by it

@@ -1,0 +1,59 @@
+"""A whole runtime for the time of a test: real actors, real sockets on loopback, nothing shared with any other.
+
+Owns the settings that make a test independent of the machine it runs on. Knows no test framework.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import trio
+
+from aura_actors.config import Settings
+from aura_actors.config.sections import Admission, Http, Sampler
+from aura_actors.edges.bind import address_of, bind, release
+from aura_actors.runtime import Runtime, open_runtime
+from aura_actors.runtime.parts import Surroundings
+
+
+class ServedRuntime(msgspec.Struct, frozen=True, kw_only=True):
+    """A running runtime and where it is served."""
+
+    runtime: Runtime
+    http: str
+    feed: str
+
+
+@asynccontextmanager
+async def open_test_runtime(
+    data_dir: Path,
+    *,
+    admission: Admission | None = None,
+    http: Http | None = None,
+    surroundings: Surroundings | None = None,
+) -> AsyncIterator[ServedRuntime]:
+    """Run and serve a runtime on a free loopback port; ready when the block begins.
+
+    By default its admission never looks at how busy this machine is: 1,000 slots, thresholds of 100 percent.
+    """
+    quiet = Admission(cpu_threshold_percent=100, memory_threshold_percent=100, reserved_for_ui=0, job_slots=1000)
+    settings = Settings(
+        data_dir=data_dir,
+        http=msgspec.structs.replace(http or Http(), port=0),
+        sampler=Sampler(interval=0.2),
+        admission=admission or quiet,
+    )
+    sockets = await trio.to_thread.run_sync(bind, settings.http.host, 0, settings.http.unix)
+    try:
+        async with open_runtime(settings, sockets=sockets, surroundings=surroundings) as runtime:
+            await runtime.wait_ready()
+            url = address_of(sockets[0])
+            yield ServedRuntime(runtime=runtime, http=url, feed=f"{url.replace('http', 'ws', 1)}/feed")
+    finally:
+        release(sockets)
+
+
+def crash(runtime: Runtime, part: str, error: Exception | None = None) -> None:
+    """End a part of the tree (`sampler`, `admission`, `listener`, …) as if `error` had escaped from it."""
+    runtime.parts.supervisor.crash(part, error or RuntimeError("crashed on purpose"))

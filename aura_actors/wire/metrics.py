@@ -1,0 +1,152 @@
+"""What was measured: the bodies of `/api/metrics/*` and of the feed topics system, process, utilization.
+
+Owns the guide's field names. Percentages are 0-100, sizes are bytes, stamps are UTC. None means that the
+machine or this version has no such value, or that it cannot be known yet.
+"""
+
+import datetime as dt
+
+import msgspec
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of everything that leaves the process: immutable, keyword-only, camelCase."""
+
+
+class Cpu(Wire, frozen=True, kw_only=True):
+    """Processor use over the last sampling interval."""
+
+    overall_usage_percent: float | None
+    per_core_usage_percent: list[float] | None
+    logical_cores: int | None
+    physical_cores: int | None
+    process_usage_percent: float | None
+    """Share of the whole machine (0-100) used by the runtime's own process."""
+
+
+class Memory(Wire, frozen=True, kw_only=True):
+    """Main memory, and this process's part of it."""
+
+    total_bytes: int | None
+    available_bytes: int | None
+    used_bytes: int | None
+    """total - available"""
+    usage_percent: float | None
+    process_usage_bytes: int | None
+    process_private_bytes: int | None
+    process_working_set_bytes: int | None
+
+
+class Gpu(Wire, frozen=True, kw_only=True):
+    """One graphics processor; a field that the device does not report is null."""
+
+    name: str
+    vendor: str
+    usage_percent: float | None
+    total_memory_bytes: int | None
+    used_memory_bytes: int | None
+    available_memory_bytes: int | None
+    memory_usage_percent: float | None
+    temperature_celsius: float | None
+
+
+class Disk(Wire, frozen=True, kw_only=True):
+    """One mounted file system and the traffic of the device below it."""
+
+    drive_name: str
+    """Mount point."""
+    drive_label: str
+    """Device."""
+    total_bytes: int | None
+    available_bytes: int | None
+    used_bytes: int | None
+    usage_percent: float | None
+    read_bytes_per_second: float | None
+    write_bytes_per_second: float | None
+
+
+class Network(Wire, frozen=True, kw_only=True):
+    """All interfaces together."""
+
+    bytes_sent_per_second: float | None
+    bytes_received_per_second: float | None
+    total_bytes_sent: int | None
+    total_bytes_received: int | None
+
+
+class SystemMetrics(Wire, frozen=True, kw_only=True):
+    """`GET /api/metrics/system` and the feed topic `system`."""
+
+    timestamp: dt.datetime
+    cpu: Cpu
+    memory: Memory
+    gpu: Gpu | None
+    gpus: list[Gpu]
+    disks: list[Disk]
+    network: Network
+    stale: dict[str, dt.datetime]
+    """Collectors whose last reading failed, with the stamp of the last good one; their values are that old."""
+    epoch: str
+    seq: int
+
+
+class Limiter(Wire, frozen=True, kw_only=True):
+    """One pool of worker threads."""
+
+    name: str
+    available: int
+    maximum: int
+    busy: int
+
+
+class ThreadPool(Wire, frozen=True, kw_only=True):
+    """All worker-thread pools of the runtime together, and each by name."""
+
+    available_worker_threads: int
+    max_worker_threads: int
+    busy_worker_threads: int
+    limiters: list[Limiter]
+
+
+class GarbageCollection(Wire, frozen=True, kw_only=True):
+    """The interpreter's cyclic collector, since start."""
+
+    collections: list[int]
+    """Runs per generation."""
+    collected: int
+    uncollectable: int
+
+
+class ProviderConnections(Wire, frozen=True, kw_only=True):
+    """Slots in use at one provider of paid calls."""
+
+    provider_name: str
+    active_connections: int
+    queued_requests: int
+    average_response_time_ms: float | None
+
+
+class ProcessMetrics(Wire, frozen=True, kw_only=True):
+    """`GET /api/metrics/process` and the feed topic `process`."""
+
+    timestamp: dt.datetime
+    thread_pool: ThreadPool
+    gc: GarbageCollection
+    provider_connections: list[ProviderConnections]
+    cache_memory_bytes: int
+    """Bytes held in the runtime's own caches (encoded frames and cached snapshots)."""
+    open_file_descriptors: int | None
+    uptime_seconds: float | None
+
+
+class Utilization(Wire, frozen=True, kw_only=True):
+    """`GET /api/metrics/utilization` and the feed topic `utilization`."""
+
+    max_concurrent_jobs: int
+    active_jobs: int
+    available_job_slots: int
+    total_reserved_memory_bytes: int
+    active_providers: list[str]
+    cpu_usage_percent: float | None
+    memory_usage_percent: float | None
+    gpu_usage_percent: float | None

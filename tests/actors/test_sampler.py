@@ -1,0 +1,342 @@
+"""The sampler with scripted collectors: time is a clock that only the tests move, threads are real.
+
+A clock that jumps by itself would run ahead of the threads, so `mock_clock` is used and moved by hand.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from aura_actors.actors.sampler import Sampler
+from aura_actors.collectors import Collector
+from aura_actors.domain.snapshot import (
+    CpuReading,
+    DiskReading,
+    FilesystemReading,
+    MemoryReading,
+    Reading,
+    Snapshot,
+)
+from aura_actors.errors import InvalidValue
+from aura_actors.kernel.cell import Cell
+from aura_actors.kernel.latest import Latest
+from aura_actors.kernel.threads import Threads
+from aura_actors.messages.sampler import CollectNow, SamplerMessage
+
+WALL = 1_800_000_000.0
+MEMORY = MemoryReading(total_bytes=100, available_bytes=40)
+
+
+class Scripted:
+    """A collector whose readings are those of a function."""
+
+    def __init__(self, name: str, read: Callable[[], Reading]) -> None:
+        self.name = name
+        self.read = read
+
+
+class Gate:
+    """A source that hangs, from when `hangs` is set until `release` is."""
+
+    def __init__(self, reading: Callable[[], Reading]) -> None:
+        self.hangs = False
+        self.entered = threading.Event()
+        self.release = threading.Event()
+        self.reads = 0
+        self._reading = reading
+
+    def __call__(self) -> Reading:
+        self.reads += 1
+        if self.hangs:
+            self.entered.set()
+            self.release.wait(30)
+        return self._reading()
+
+
+@contextmanager
+def released(gate: Gate) -> Iterator[Gate]:
+    """No thread is left hanging, whatever the test found."""
+    try:
+        yield gate
+    finally:
+        gate.release.set()
+
+
+class Rig:
+    """What outlives an incarnation of the sampler, and the ways of a test to move on."""
+
+    def __init__(self, clock: MockClock, *collectors: Collector, interval_seconds: float = 1.0) -> None:
+        self.clock = clock
+        self.latest: Latest[Snapshot | None] = Latest(None)
+        self.threads = Threads()
+        self.collectors: Sequence[Collector] = collectors
+        self.interval_seconds = interval_seconds
+        self.cell: Cell[SamplerMessage] = Cell("sampler", self.make)
+
+    def make(self) -> Sampler:
+        return Sampler(
+            self.collectors,
+            self.latest,
+            self.threads.limiter,
+            self.interval_seconds,
+            self.clock.current_time,
+            lambda: WALL + self.clock.current_time(),
+        )
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        await self.cell.run(stopping=trio.Event(), task_status=task_status)
+
+    async def after(self, seconds: float) -> Snapshot:
+        """The first Snapshot published once that much time has passed."""
+        await wait_all_tasks_blocked()
+        version = self.latest.version
+        self.clock.jump(seconds)
+        return self.there(await self.latest.wait_newer(version))
+
+    async def while_it_hangs(self, gate: Gate, seconds: float, *others: str) -> Snapshot:
+        """The same, with `gate` entered by the sample, and the other collectors done before it gives up."""
+        await wait_all_tasks_blocked()
+        self.clock.jump(seconds)
+        await trio.to_thread.run_sync(gate.entered.wait, 30)
+        return await self.after_patience(*others)
+
+    async def after_patience(self, *others: str) -> Snapshot:
+        while any(self.threads.limiter(name).borrowed_tokens for name in others):
+            await trio.lowlevel.checkpoint()
+        return await self.after(self.interval_seconds / 2)
+
+    @staticmethod
+    def there(snapshot: Snapshot | None) -> Snapshot:
+        assert snapshot is not None
+        return snapshot
+
+
+def processors(clock: MockClock) -> Callable[[], Reading]:
+    """One core that is busy for a quarter of the time."""
+
+    def read() -> Reading:
+        times = {"user": clock.current_time() * 0.25, "idle": clock.current_time() * 0.75}
+        return CpuReading(overall=times, per_core=(times,), logical_cores=1, physical_cores=1)
+
+    return read
+
+
+def disk_that_fills(used_bytes: list[int]) -> Callable[[], Reading]:
+    """The next of the given sizes at each reading."""
+    sizes = iter(used_bytes)
+
+    def read() -> Reading:
+        return DiskReading(
+            filesystems=(
+                FilesystemReading(
+                    mount="/",
+                    device="sda",
+                    total_bytes=100,
+                    available_bytes=50,
+                    used_bytes=next(sizes),
+                    read_bytes_total=None,
+                    written_bytes_total=None,
+                ),
+            )
+        )
+
+    return read
+
+
+async def test_percentages_come_with_the_second_sample_200_ms_after_the_first(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    rig = Rig(mock_clock, Scripted("cpu", processors(mock_clock)), interval_seconds=60.0)
+    await nursery.start(rig.run)
+    first = rig.there(rig.latest.value)
+    assert (first.number, first.cpu.overall_percent, first.cpu.per_core_percent) == (1, None, None)
+    second = await rig.after(0.2)
+    assert (second.number, second.taken_at, second.timestamp) == (2, 0.2, WALL + 0.2)
+    assert second.cpu.overall_percent == pytest.approx(25.0)
+
+
+async def test_a_sample_follows_each_interval(mock_clock: MockClock, nursery: trio.Nursery) -> None:
+    rig = Rig(mock_clock, Scripted("memory", lambda: MEMORY))
+    await nursery.start(rig.run)
+    moments = [(await rig.after(seconds)).taken_at for seconds in (0.2, 0.8, 1.0, 1.0)]
+    assert moments == [0.2, 1.0, 2.0, 3.0]
+
+
+async def test_a_sample_on_demand_is_fresh_and_published(mock_clock: MockClock, nursery: trio.Nursery) -> None:
+    rig = Rig(mock_clock, Scripted("cpu", processors(mock_clock)), interval_seconds=60.0)
+    await nursery.start(rig.run)
+    await rig.after(0.2)
+    mock_clock.jump(1.3)
+    asked = await rig.cell.ref.ask(CollectNow(), within=5)
+    assert asked is rig.latest.value
+    assert (asked.number, asked.taken_at) == (3, 1.5)
+
+
+async def test_samples_on_demand_in_a_burst_keep_their_percentages(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """No time passes between them, so they are compared with an older reading."""
+    rig = Rig(mock_clock, Scripted("cpu", processors(mock_clock)), interval_seconds=60.0)
+    await nursery.start(rig.run)
+    await rig.after(0.2)
+    answers = [await rig.cell.ref.ask(CollectNow(), within=5) for _ in range(5)]
+    assert [answer.number for answer in answers] == [3, 4, 5, 6, 7]
+    assert [answer.cpu.overall_percent for answer in answers] == [pytest.approx(25.0)] * 5
+
+
+async def test_every_collector_is_read_in_its_own_thread_at_the_same_time(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    together = threading.Barrier(3)
+    seen: set[int] = set()
+
+    def meet() -> Reading:
+        together.wait(30)
+        seen.add(threading.get_ident())
+        return MEMORY
+
+    rig = Rig(mock_clock, *(Scripted(name, meet) for name in ("a", "b", "c")))
+    await nursery.start(rig.run)
+    assert len(seen) == 3
+    assert threading.get_ident() not in seen
+    assert [pool.name for pool in rig.threads.statistics()] == ["a", "b", "c"]
+
+
+async def test_a_source_that_hangs_is_late_then_stuck_and_the_others_go_on(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    with released(Gate(disk_that_fills([10, 20, 30]))) as gate:
+        rig = Rig(mock_clock, Scripted("disk", gate), Scripted("cpu", processors(mock_clock)))
+        await nursery.start(rig.run)
+        gate.hangs = True
+
+        late = await rig.while_it_hangs(gate, 0.2, "cpu")
+        assert late.disks[0].used_bytes == 10
+        assert (late.collectors["disk"].stale_since, late.collectors["disk"].error) == (WALL, None)
+        assert late.collectors["cpu"].stale_since is None
+
+        following = [await rig.after(seconds) for seconds in (0.3, 1.0, 1.0, 1.0, 1.0, 1.0)]
+        assert [each.taken_at for each in following] == pytest.approx([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+        assert all(each.cpu.overall_percent == pytest.approx(25.0) for each in following)
+        assert [each.collectors["disk"].success for each in following] == [True] * 5 + [False]
+        stuck = following[-1].collectors["disk"]
+        assert stuck.error == "stuck since 2027-01-15T08:00:00Z"
+        assert stuck.stale_since == WALL
+        assert following[-1].disks[0].used_bytes == 10
+        assert gate.reads == 2
+
+        gate.hangs = False
+        gate.release.set()
+        while rig.threads.limiter("disk").borrowed_tokens:
+            await trio.lowlevel.checkpoint()
+        recovered = await rig.after(1.0)
+        assert recovered.disks[0].used_bytes == 30
+        assert recovered.collectors["disk"].success
+        assert recovered.collectors["disk"].stale_since is None
+
+
+async def test_a_source_that_hangs_from_the_start_does_not_keep_the_sampler_from_starting(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    with released(Gate(lambda: MEMORY)) as gate:
+        gate.hangs = True
+        rig = Rig(mock_clock, Scripted("memory", gate), Scripted("cpu", processors(mock_clock)))
+        nursery.start_soon(rig.run)
+        await trio.to_thread.run_sync(gate.entered.wait, 30)
+        first = await rig.after_patience("cpu")
+        assert (first.memory.total_bytes, first.cpu.logical_cores) == (None, 1)
+        health = first.collectors["memory"]
+        assert (health.success, health.stale_since, health.error) == (False, None, "no reading yet")
+
+
+async def test_a_hanging_source_is_not_read_a_second_time_by_the_next_incarnation(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """Its thread cannot be killed; the limiter, which outlives the actor, remembers it."""
+    with released(Gate(lambda: MEMORY)) as gate:
+        rig = Rig(mock_clock, Scripted("memory", gate))
+        async with trio.open_nursery() as first_life:
+            await first_life.start(rig.run)
+            gate.hangs = True
+            await rig.while_it_hangs(gate, 0.2)
+            first_life.cancel_scope.cancel()
+        number = rig.there(rig.latest.value).number
+
+        nursery.start_soon(rig.run)
+        snapshot = await rig.after(0.5)
+        assert (snapshot.number, snapshot.memory.total_bytes) == (number + 1, None)
+        assert gate.reads == 2
+        snapshot = await rig.after(5.0)
+        assert snapshot.collectors["memory"].error == "stuck since 2027-01-15T08:00:00Z"
+        assert gate.reads == 2
+
+
+async def test_a_failing_source_keeps_its_last_values_and_says_since_when(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    answers: list[Reading | OSError] = [MEMORY, OSError("gone"), OSError("still gone"), MEMORY]
+
+    def read() -> Reading:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    rig = Rig(mock_clock, Scripted("memory", read))
+    await nursery.start(rig.run)
+    first = rig.there(rig.latest.value).collectors["memory"]
+    assert (first.success, first.stale_since, first.error) == (True, None, None)
+    for seconds, error in ((0.2, "OSError: gone"), (0.8, "OSError: still gone")):
+        snapshot = await rig.after(seconds)
+        health = snapshot.collectors["memory"]
+        assert (health.success, health.stale_since, health.error) == (False, WALL, error)
+        assert snapshot.memory.used_bytes == 60
+    assert (await rig.after(1.0)).collectors["memory"] == first
+
+
+async def test_a_source_that_never_worked_has_no_values_and_no_age(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    def read() -> Reading:
+        raise PermissionError("hidden")
+
+    rig = Rig(mock_clock, Scripted("memory", read))
+    await nursery.start(rig.run)
+    snapshot = rig.there(rig.latest.value)
+    health = snapshot.collectors["memory"]
+    assert (health.success, health.stale_since, health.duration_seconds) == (False, None, None)
+    assert health.error == "PermissionError: hidden"
+    assert snapshot.memory.total_bytes is None
+
+
+async def test_a_defect_crashes_the_sampler_and_the_next_incarnation_goes_on_counting(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    broken = False
+
+    def read() -> Reading:
+        if broken:
+            raise TypeError("defect")
+        return MEMORY
+
+    rig = Rig(mock_clock, Scripted("memory", read))
+    with pytest.RaisesGroup(TypeError, flatten_subgroups=True):
+        async with trio.open_nursery() as first_life:
+            await first_life.start(rig.run)
+            await rig.after(0.2)
+            broken = True
+            mock_clock.jump(0.8)
+    broken = False
+    await nursery.start(rig.run)
+    assert rig.there(rig.latest.value).number == 3
+    assert (await rig.after(0.2)).number == 4
+
+
+def test_two_collectors_of_one_name_are_refused(mock_clock: MockClock) -> None:
+    same = Scripted("memory", lambda: MEMORY)
+    with pytest.raises(InvalidValue, match=r"sampler\.collectors"):
+        Rig(mock_clock, same, same).make()

@@ -1,0 +1,80 @@
+"""Processors, memory, network and this process: what is asked of psutil, and what may be missing."""
+
+import os
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from aura_actors.collectors import READ_ERRORS, Cpu, Network, Process
+from aura_actors.collectors.process import private_bytes
+
+
+def test_percentages_of_psutil_are_never_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They keep a baseline for each thread, and threads here come and go."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("cpu_percent was called")
+
+    monkeypatch.setattr(psutil, "cpu_percent", refuse)
+    monkeypatch.setattr(psutil.Process, "cpu_percent", refuse)
+    reading = Cpu().read()
+    Process().read()
+    assert reading.logical_cores == len(reading.per_core) == psutil.cpu_count()
+
+
+@pytest.mark.parametrize("answer", [None, {}])
+def test_no_interface_is_a_normal_answer(monkeypatch: pytest.MonkeyPatch, answer: dict[str, object] | None) -> None:
+    monkeypatch.setattr(psutil, "net_io_counters", lambda **_: answer)
+    assert Network().read().interfaces == ()
+
+
+def test_a_recreated_interface_shows_its_own_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """psutil would add what the interface of that name had counted before."""
+    asked: dict[str, object] = {}
+
+    def counters(**options: object) -> dict[str, SimpleNamespace]:
+        asked.update(options)
+        return {"veth0": SimpleNamespace(bytes_sent=1, bytes_recv=2)}
+
+    monkeypatch.setattr(psutil, "net_io_counters", counters)
+    (interface,) = Network().read().interfaces
+    assert asked == {"pernic": True, "nowrap": False}
+    assert (interface.name, interface.sent_bytes_total, interface.received_bytes_total) == ("veth0", 1, 2)
+
+
+def test_the_process_that_is_read_is_this_one() -> None:
+    reading = Process().read()
+    assert reading.started_at_seconds == psutil.Process(os.getpid()).create_time()
+    assert reading.threads is not None
+    assert reading.threads >= 1
+    assert reading.resident_bytes > 0
+    assert reading.cpu_seconds_total == pytest.approx(sum(os.times()[:2]), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [
+        (SimpleNamespace(rss=100, shared=40), 60),
+        (SimpleNamespace(rss=100, shared=140), 0),
+        (SimpleNamespace(rss=100, private=70), 70),
+        (SimpleNamespace(rss=100, vms=500), None),
+    ],
+    ids=["linux", "linux, counted at two moments", "windows", "macos"],
+)
+def test_private_memory_is_what_the_platform_can_tell(memory: object, expected: int | None) -> None:
+    assert private_bytes(memory) == expected
+
+
+@pytest.mark.parametrize(
+    "error",
+    [psutil.AccessDenied(1), psutil.NoSuchProcess(1), FileNotFoundError("/proc/stat"), ValueError("odd line")],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_psutil_raises_counts_as_a_failure_of_the_source(error: Exception) -> None:
+    assert isinstance(error, READ_ERRORS)
+
+
+@pytest.mark.parametrize("defect", [TypeError, AttributeError, AssertionError])
+def test_a_defect_of_a_collector_does_not(defect: type[Exception]) -> None:
+    assert not issubclass(defect, READ_ERRORS)

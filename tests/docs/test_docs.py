@@ -1,0 +1,101 @@
+"""The documentation is true: snippets run as pasted, generated pages are current, links lead somewhere."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """A daemon as the README starts it, on a free port instead of 8080."""
+    ready = tmp_path / "ready.json"
+    options = ["--port", "0", "--data-dir", str(tmp_path / "data"), "--ready-file", str(ready)]
+    quiet = {"AURA_ADMISSION__CPU_THRESHOLD_PERCENT": "100"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aura_actors", "serve", *options],
+        env={**os.environ, **quiet},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(1500):
+            if ready.exists():
+                break
+            time.sleep(0.01)  # another process: there is nothing to wait on but its file
+        yield json.loads(ready.read_text())["http"]
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def test_the_readmes_curl_lines_work_as_pasted(url: str) -> None:
+    (shell,) = [block for block in snippets("sh") if "curl" in block]
+    lines = [line for line in shell.splitlines() if line.startswith("curl")]
+    assert len(lines) == 3
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-ec", line.replace("http://127.0.0.1:8080", url)],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        answer = json.loads(done.stdout)
+        assert "status" not in answer, f"{line} was answered {answer}"
+
+
+def test_the_readmes_python_snippet_works_as_pasted(tmp_path: Path) -> None:
+    (snippet,) = snippets("python")
+    script = tmp_path / "snippet.py"
+    script.write_text(snippet)
+    environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=30, check=False, env=environ
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "rendering" in done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_generated_pages_are_current() -> None:
+    for name, text in generator().pages().items():
+        assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == text, (
+            f"{name} is stale: python docs/generate.py"
+        )

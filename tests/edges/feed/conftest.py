@@ -1,0 +1,119 @@
+"""A real listener with a feed on a free loopback port, and the publisher's side of it in the test's hands."""
+
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+from trio_websocket import WebSocketConnection, wrap_client_stream
+
+from aura_actors.edges.access import Access
+from aura_actors.edges.bind import bind, release
+from aura_actors.edges.feed import Deadlines, Feed, Limits
+from aura_actors.edges.listener import Listener, Timing
+from aura_actors.kernel.bus import Bus
+from aura_actors.kernel.latest import Latest
+from aura_actors.messages.topics import Publication
+
+TOPICS = ("system", "process", "alerts")
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """An application that answers `ok` to everything."""
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+class Server:
+    """What a test needs of both sides."""
+
+    def __init__(self, sockets: list[socket.socket], **options: Any) -> None:
+        self.topics: dict[str, Latest[Publication | None]] = {topic: Latest(None) for topic in TOPICS}
+        self.events = Bus[Publication]()
+        self.port: int = sockets[0].getsockname()[1]
+        self.url = f"ws://127.0.0.1:{self.port}/feed"
+        self.feed = Feed(
+            epoch="e1",
+            topics=self.topics,
+            events=self.events,
+            access=options.get("access", Access()),
+            sampler_interval_seconds=options.get("sampler_interval_seconds", 1.0),
+            limits=options.get("limits", Limits()),
+            deadlines=options.get("deadlines", Deadlines()),
+        )
+        self.listener = Listener(sockets, app, self.feed, timing=Timing(graceful=1.0))
+        self.stopping = trio.Event()
+
+    def publish(self, topic: str, seq: int, *, type_: str = "snapshot", pad: int = 0) -> None:
+        """As the publisher does: the whole frame as JSON."""
+        frame = {"type": type_, "topic": topic, "epoch": "e1", "seq": seq, "ts": "t", "data": "x" * pad}
+        publication = Publication(topic=topic, seq=seq, data=b"{}", payload=json.dumps(frame).encode())
+        if type_ == "event":
+            self.events.publish(publication)
+        else:
+            self.topics[topic].set(publication)
+
+    @asynccontextmanager
+    async def client(self, **options: Any) -> AsyncIterator[WebSocketConnection]:
+        """Connect a well-behaved client. (The library's own context manager leaks its socket when we close first.)"""
+        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        async with stream, trio.open_nursery() as nursery:
+            with trio.fail_after(10):
+                websocket = await wrap_client_stream(nursery, stream, f"127.0.0.1:{self.port}", "/feed", **options)
+            yield websocket
+            with trio.fail_after(10):
+                await websocket.aclose()
+            nursery.cancel_scope.cancel()
+
+    async def exchange(self, data: bytes) -> bytes:
+        """Send bytes on a connection of its own and read to its end."""
+        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        with trio.fail_after(10):
+            async with stream:
+                await stream.send_all(data)
+                return b"".join([piece async for piece in stream])
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something that the other side of a socket does in its own time."""
+        with trio.fail_after(10):
+            while not condition():
+                await trio.sleep(0.002)
+
+    async def check_alive(self) -> None:
+        """HTTP is answered, and a new client is greeted."""
+        with trio.fail_after(10):
+            answer = await self.exchange(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200")
+            async with self.client() as websocket:
+                assert json.loads(await websocket.get_message())["type"] == "hello"
+
+
+Serve = Callable[..., AbstractAsyncContextManager[Server]]
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """`async with serve(limits=..., deadlines=..., access=...) as server`."""
+
+    @asynccontextmanager
+    async def serving(**options: Any) -> AsyncIterator[Server]:
+        sockets = bind("127.0.0.1", 0)
+        try:
+            server = Server(sockets, **options)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(partial(server.listener.run, stopping=server.stopping))
+                yield server
+                server.stopping.set()
+        finally:
+            release(sockets)
+
+    return serving

@@ -1,0 +1,185 @@
+"""The daemon as a process: ready file, signals, exit statuses, and what survives kill -9."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from websockets.sync.client import connect
+
+COMMAND = [sys.executable, "-m", "aura_actors", "serve"]
+QUIET = {
+    "AURA_ADMISSION__CPU_THRESHOLD_PERCENT": "100",
+    "AURA_ADMISSION__MEMORY_THRESHOLD_PERCENT": "100",
+    "AURA_ADMISSION__JOB_SLOTS": "1000",
+}
+
+
+class Daemon:
+    """A running daemon."""
+
+    def __init__(self, process: "subprocess.Popen[str]", ready: dict[str, Any]) -> None:
+        self.process = process
+        self.http: str = ready["http"]
+        self.feed: str = ready["feed"]
+        self.ready = ready
+        self.client = httpx2.Client(base_url=self.http, trust_env=False)
+
+
+@contextmanager
+def daemon(folder: Path, *options: str, **environ: str) -> Iterator[Daemon]:
+    ready_file = folder / "ready.json"
+    ready_file.unlink(missing_ok=True)
+    command = [
+        *COMMAND,
+        "--port",
+        "0",
+        "--data-dir",
+        str(folder / "data"),
+        "--ready-file",
+        str(ready_file),
+        *options,
+    ]
+    process = subprocess.Popen(
+        command, env={**os.environ, **QUIET, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        for _ in range(1500):
+            if ready_file.exists() or process.poll() is not None:
+                break
+            time.sleep(0.01)  # another process: there is nothing to wait on but its file
+        assert process.poll() is None, process.communicate()
+        served = Daemon(process, json.loads(ready_file.read_text()))
+        with served.client:
+            yield served
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def refused(*options: str, **environ: str) -> str:
+    """Run a daemon that is expected to refuse to start; its one line."""
+    done = subprocess.run(
+        [*COMMAND, *options], env={**os.environ, **environ}, capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_the_ready_file_says_where_the_daemon_is(tmp_path: Path) -> None:
+    with daemon(tmp_path) as served:
+        assert set(served.ready) == {"http", "feed", "pid"}
+        assert served.ready["pid"] == served.process.pid
+        assert served.client.get("/health/ready").status_code == 200
+        with connect(served.feed) as feed:
+            assert json.loads(feed.recv())["type"] == "hello"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_order_with_clients_connected(tmp_path: Path, number: signal.Signals) -> None:
+    with daemon(tmp_path) as served, connect(served.feed) as feed, connect(served.feed) as deaf:
+        feed.recv()
+        feed.send('{"type":"subscribe","topics":["system"]}')
+        deaf.recv()
+        idle = socket.create_connection(("127.0.0.1", int(served.http.rpartition(":")[2])))
+        served.client.get("/api/actors")
+        began = time.monotonic()
+        served.process.send_signal(number)
+        assert served.process.wait(timeout=10) == 0
+        assert time.monotonic() - began < 3
+        idle.close()
+        assert not (tmp_path / "ready.json").exists()
+
+
+def test_kill_9_loses_no_lease(tmp_path: Path) -> None:
+    with daemon(tmp_path) as first:
+        before = {}
+        for n in range(50):
+            answer = first.client.post("/api/admission/jobs", json={"jobId": f"job-{n}", "memoryBytes": 1000})
+            before[f"job-{n}"] = answer.json()
+        first.process.kill()
+        first.process.wait()
+    with daemon(tmp_path) as second:
+        active = second.client.get("/api/admission/jobs").json()["active"]
+        assert {job["jobId"]: job["fence"] for job in active} == {k: v["fence"] for k, v in before.items()}
+        renewed = second.client.post(
+            "/api/admission/jobs/job-7/renew", headers={"Aura-Lease": before["job-7"]["leaseId"]}
+        )
+        assert renewed.json()["fence"] == before["job-7"]["fence"]
+        fresh = second.client.post("/api/admission/jobs", json={"jobId": "new", "memoryBytes": 1000}).json()
+        assert fresh["fence"] > max(lease["fence"] for lease in before.values())
+        assert second.client.get("/api/metrics/utilization").json()["activeJobs"] == 51
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = refused("--port", str(port), "--data-dir", str(tmp_path))
+    assert str(port) in line
+    assert "in use" in line
+
+
+def test_a_second_daemon_on_the_data_directory_is_one_line(tmp_path: Path) -> None:
+    with daemon(tmp_path) as first:
+        line = refused("--port", "0", "--data-dir", str(tmp_path / "data"))
+        assert str(tmp_path / "data") in line
+        assert str(first.process.pid) in line
+
+
+def test_an_unreadable_configuration_is_one_line(tmp_path: Path) -> None:
+    assert "nothing.toml" in refused("--config", str(tmp_path / "nothing.toml"))
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[http\n")
+    assert "broken.toml" in refused("--config", str(broken))
+
+
+def test_a_bad_key_is_one_line_with_its_path(tmp_path: Path) -> None:
+    config = tmp_path / "aura.toml"
+    config.write_text("[admission]\nbytes_perjob = 1\n")
+    assert "admission.bytes_perjob" in refused("--config", str(config))
+    assert "admission.job_slots" in refused(AURA_ADMISSION__JOB_SLOTS="many").lower()
+
+
+def test_an_unusable_data_directory_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "data" in refused("--port", "0", "--data-dir", str(tmp_path / "file" / "data"))
+
+
+def test_serving_others_without_a_token_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
+    line = refused("--host", "0.0.0.0", "--data-dir", str(tmp_path))
+    assert "AURA_HTTP__TOKEN" in line
+
+
+def test_no_secret_is_in_the_log(tmp_path: Path) -> None:
+    with daemon(tmp_path, "--log-format", "json", AURA_HTTP__TOKEN="t0psecret", AURA_LOG__LEVEL="debug") as served:
+        headers = {"Authorization": "Bearer t0psecret"}
+        lease = served.client.post("/api/admission/jobs", json={"jobId": "a"}, headers=headers).json()["leaseId"]
+        served.client.delete("/api/admission/jobs/a", headers={**headers, "Aura-Lease": lease})
+        with connect(served.feed, subprotocols=["aura.v1", "bearer.t0psecret"]) as feed:  # type: ignore[list-item]
+            assert json.loads(feed.recv())["type"] == "hello"
+        served.process.terminate()
+        out, err = served.process.communicate(timeout=10)
+    assert lease not in out + err
+    assert "t0psecret" not in out + err
+    assert all(json.loads(line) for line in err.splitlines())
+
+
+def test_a_unix_socket_serves_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "aura.sock"
+    with daemon(tmp_path, "--unix", str(path)) as served:
+        transport = httpx2.HTTPTransport(uds=str(path))
+        with httpx2.Client(transport=transport, base_url="http://localhost") as client:
+            assert client.get("/api/actors").status_code == 200
+        served.process.terminate()
+        served.process.wait(timeout=10)
+    assert not path.exists()
