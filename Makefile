@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check lint types contracts wheel bench lock clean
+.PHONY: serve test check lint types contracts coverage wheel bench lock clean
 
 serve: $(VENV)/.runtime  ## Start everything; make serve ARGS="--port 0" passes options
 	@$(BIN)/aura-actors serve $(ARGS)
@@ -12,7 +12,7 @@ serve: $(VENV)/.runtime  ## Start everything; make serve ARGS="--port 0" passes 
 test: $(VENV)/.dev  ## Run the tests; make test ARGS="-k journal" passes options
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: lint types test wheel  ## Everything that must hold before a change lands
+check: lint types wheel coverage  ## Everything that must hold before a change lands
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -23,6 +23,9 @@ types: $(VENV)/.dev
 
 contracts: $(VENV)/.dev
 	@$(BIN)/lint-imports
+
+coverage: $(VENV)/.dev  ## The tests, with what they did not reach; ends with every skip and its reason
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
 
 wheel: $(VENV)/.dev  ## Build the wheel and use it from somewhere else
 	@$(BIN)/python tests/wheel/check_wheel.py

@@ -31,6 +31,8 @@ class Connection(trio.abc.HalfCloseableStream):
         self._ahead = b""
         self._ended = False
         self.peer = _peer(stream.socket)
+        self.lost = False
+        """A send has failed: the peer is gone, or was cut off."""
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -59,12 +61,17 @@ class Connection(trio.abc.HalfCloseableStream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send everything; a peer that stops reading is cut off (`trio.BrokenResourceError`)."""
-        for start in range(0, len(data), _PIECE_BYTES):
-            with trio.move_on_after(self._send_seconds) as scope:
-                await self._stream.send_all(data[start : start + _PIECE_BYTES])
-            if scope.cancelled_caught:
-                self.abort()
-                raise trio.BrokenResourceError(f"{self.peer} does not read")
+        try:
+            for start in range(0, len(data), _PIECE_BYTES):
+                with trio.fail_after(self._send_seconds):
+                    await self._stream.send_all(data[start : start + _PIECE_BYTES])
+        except trio.TooSlowError:
+            self.lost = True
+            self.abort()
+            raise trio.BrokenResourceError(f"{self.peer} does not read") from None
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.lost = True
+            raise
 
     async def send_some(self, data: memoryview) -> int:
         """Send what the socket takes, waiting until it takes any; returns the number of bytes taken."""

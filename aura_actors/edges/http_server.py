@@ -60,18 +60,27 @@ class HttpServer:
         # TCPServer is annotated for TLS streams; what it uses of a plain one, Connection has.
         stream = cast("trio.SSLStream[trio.SocketStream]", connection)
         state = ConnectionState(cast("dict[Any, Any]", self._state.copy()))
-        await _Server(self._app, self._config, self._context, state, stream)
+        await _Server(self._app, self._config, self._context, state, stream).run()
 
 
 class _Server(TCPServer):
-    """Hypercorn's server of one connection.
+    """Hypercorn's server of one connection, with three cures.
 
-    Two cures. When a peer goes away, Hypercorn keeps the connection until its idle timer fires; here the timer is
-    stopped. When an answer is complete, Hypercorn tells the application that the request is over and then closes the
-    connection or starts its idle timer, in the application's task. Quart-Trio cancels that task on hearing the
-    former, and so the latter never happened: `Connection: close` was not obeyed, and idle connections were never
-    closed. Here this bookkeeping is shielded; it waits for nobody but us, and is bounded all the same.
+    A peer that ends leaves the connection to the idle timer: here the timer is stopped.
+
+    A peer that resets while Hypercorn answers the first of several pipelined requests leaves it waiting for ever,
+    its socket open: here a failed send ends the connection.
+
+    When an answer is complete, Hypercorn tells the application so and only then closes the connection or starts
+    the idle timer, in the application's task, which Quart-Trio cancels on hearing the former; so that
+    `Connection: close` was not obeyed and idle connections stayed. Here that bookkeeping is shielded: it waits for
+    nobody but us, and is bounded all the same.
     """
+
+    async def run(self) -> None:
+        """As the base class, until the peer is lost."""
+        with trio.CancelScope() as self._life:
+            await super().run()
 
     async def _read_data(self) -> None:
         await super()._read_data()
@@ -81,6 +90,8 @@ class _Server(TCPServer):
         """As the base class, to the end."""
         if isinstance(event, RawData):
             await super().protocol_send(event)
+            if cast("Connection", self.stream).lost:
+                self._life.cancel()
             return
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _BOOKKEEPING_SECONDS):
             await super().protocol_send(event)

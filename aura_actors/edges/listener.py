@@ -118,7 +118,7 @@ class Listener:
         http = HttpServer(self._app, self._config)
         async with trio.open_nursery() as background:
             await http.start(background)
-            await background.start(partial(self._feed.run))
+            await background.start(self._feed.run)
             await self._serve(http, stopping, task_status)
             if not await http.end():
                 self._log.warning("application shutdown took too long", seconds=self._timing.lifespan)

@@ -26,10 +26,19 @@ def host(access: Access, value: bytes) -> int:
 @pytest.mark.parametrize(
     "value",
     [
-        b"localhost", b"LOCALHOST:8080", b"localhost.", b"127.0.0.1", b"127.1.2.3:9", b"[::1]", b"[::1]:8080",
-        b"[0:0:0:0:0:0:0:1]", b"[::ffff:127.0.0.1]", b" localhost ", b"localhost:",
+        b"localhost",
+        b"LOCALHOST:8080",
+        b"localhost.",
+        b"127.0.0.1",
+        b"127.1.2.3:9",
+        b"[::1]",
+        b"[::1]:8080",
+        b"[0:0:0:0:0:0:0:1]",
+        b"[::ffff:127.0.0.1]",
+        b" localhost ",
+        b"localhost:",
     ],
-)  # fmt: skip
+)
 def test_loopback_names_are_ours_at_any_port(value: bytes) -> None:
     """Ports are ignored, because forwarding changes them."""
     assert host(LOCAL, value) == 200
@@ -39,10 +48,19 @@ def test_loopback_names_are_ours_at_any_port(value: bytes) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        b"evil.example", b"localhost.evil.example", b"127.0.0.1.evil.example", b"192.168.1.4", b"[2001:db8::1]", b"0.0.0.0",
-        b"127.1", b"2130706433", b"0x7f.0.0.1", b"box.lan", b"xn--lcalhost-54a",
+        b"evil.example",
+        b"localhost.evil.example",
+        b"127.0.0.1.evil.example",
+        b"192.168.1.4",
+        b"[2001:db8::1]",
+        b"0.0.0.0",
+        b"127.1",
+        b"2130706433",
+        b"0x7f.0.0.1",
+        b"box.lan",
+        b"xn--lcalhost-54a",
     ],
-)  # fmt: skip
+)
 def test_a_foreign_name_is_misdirected_on_a_loopback_bind(value: bytes) -> None:
     """A page of evil.example whose name was rebound to 127.0.0.1 sends its own name."""
     assert host(LOCAL, value) == 421
@@ -51,11 +69,27 @@ def test_a_foreign_name_is_misdirected_on_a_loopback_bind(value: bytes) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        b"", b"user@localhost", b"localhost@evil.example", b"localhost/", b"localhost:port", b"localhost:99999", b"localhost:1:2",
-        b"local host", b"localhost, evil.example", b"[::1", b"::1", b"[localhost]", b"[fe80::1%25eth0]", b"l\xc3\xb6calhost",
-        b"localhost\x00", b"localhost\n", b"http://localhost", b"[::1]]", b"[:::1]",
+        b"",
+        b"user@localhost",
+        b"localhost@evil.example",
+        b"localhost/",
+        b"localhost:port",
+        b"localhost:99999",
+        b"localhost:1:2",
+        b"local host",
+        b"localhost, evil.example",
+        b"[::1",
+        b"::1",
+        b"[localhost]",
+        b"[fe80::1%25eth0]",
+        b"l\xc3\xb6calhost",
+        b"localhost\x00",
+        b"localhost\n",
+        b"http://localhost",
+        b"[::1]]",
+        b"[:::1]",
     ],
-)  # fmt: skip
+)
 def test_a_malformed_host_is_refused(value: bytes) -> None:
     """Also where it contains a good one."""
     assert host(LOCAL, value) in {400, 421}
@@ -136,11 +170,23 @@ def test_two_origins_are_refused() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (b"Bearer secret", 200), (b"bearer   secret", 200), (b"BEARER secret", 200), (b"Bearer secre", 401), (b"Bearer secrets", 401),
-        (b"Bearer SECRET", 401), (b"Bearer", 401), (b"Bearer ", 401), (b"Bearersecret", 401), (b"Basic secret", 401), (b"secret", 401),
-        (b"Bearer secret secret", 401), (b"Bearer\tsecret", 401), (b"Bearer s\xffcret", 401), (b"", 401),
+        (b"Bearer secret", 200),
+        (b"bearer   secret", 200),
+        (b"BEARER secret", 200),
+        (b"Bearer secre", 401),
+        (b"Bearer secrets", 401),
+        (b"Bearer SECRET", 401),
+        (b"Bearer", 401),
+        (b"Bearer ", 401),
+        (b"Bearersecret", 401),
+        (b"Basic secret", 401),
+        (b"secret", 401),
+        (b"Bearer secret secret", 401),
+        (b"Bearer\tsecret", 401),
+        (b"Bearer s\xffcret", 401),
+        (b"", 401),
     ],
-)  # fmt: skip
+)
 def test_a_token_is_shown_as_bearer_credentials(value: bytes, expected: int) -> None:
     """The scheme in any case, the token exactly."""
     assert status(WILD, (b"host", b"localhost"), (b"Authorization", value)) == expected
@@ -163,10 +209,19 @@ def test_without_a_configured_token_none_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/", True), ("/health/live", True), ("/static/app.js", True), ("/health", False), ("/staticky", False), ("/feed", False),
-        ("/api/actors", False), ("", False), ("//", False), ("/openapi.json", False), ("/api/health/live", False),
+        ("/", True),
+        ("/health/live", True),
+        ("/static/app.js", True),
+        ("/health", False),
+        ("/staticky", False),
+        ("/feed", False),
+        ("/api/actors", False),
+        ("", False),
+        ("//", False),
+        ("/openapi.json", False),
+        ("/api/health/live", False),
     ],
-)  # fmt: skip
+)
 def test_only_the_page_its_files_and_health_are_open(path: str, expected: bool) -> None:
     """The same below a root path, and nothing beside it."""
     assert is_open(WILD, path) is expected
@@ -197,8 +252,9 @@ def test_the_token_is_not_in_the_repr() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bound", "expected"), [(("127.0.0.1", "::1", "localhost"), True), ((), True), (("0.0.0.0",), False), (("127.0.0.1", "box"), False)]
-)  # fmt: skip
+    ("bound", "expected"),
+    [(("127.0.0.1", "::1", "localhost"), True), ((), True), (("0.0.0.0",), False), (("127.0.0.1", "box"), False)],
+)
 def test_loopback_only_means_every_bound_address(bound: tuple[str, ...], expected: bool) -> None:
     """A unix socket alone counts as local."""
     assert Access(bound_hosts=bound).loopback_only is expected

@@ -10,7 +10,7 @@ import trio
 from aura_actors.edges.connection import Connection
 from aura_actors.edges.feed.inbound import InboundLimit
 
-_CLOSE_OPCODE = 0x88
+_CLOSE = b"\x88"
 
 
 class FrameStream(trio.abc.Stream):
@@ -70,7 +70,7 @@ class FrameStream(trio.abc.Stream):
         async with self._turn:
             if self.close_sent:
                 return
-            self.close_sent = self._upgraded.is_set() and data[0] == _CLOSE_OPCODE
+            self.close_sent = self._upgraded.is_set() and bytes(data[:1]) == _CLOSE
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self._send_seconds) as self._writing:
                 await self._write(memoryview(data))
             writing, self._writing = self._writing, None

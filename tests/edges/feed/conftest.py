@@ -64,7 +64,7 @@ class Server:
 
     @asynccontextmanager
     async def client(self, **options: Any) -> AsyncIterator[WebSocketConnection]:
-        """Connect a well-behaved client. (The library's own context manager leaks its socket when we close first.)"""
+        """Connect a well-behaved client. (The library's context manager leaks its socket when we close first.)"""
         stream = await trio.open_tcp_stream("127.0.0.1", self.port)
         async with stream, trio.open_nursery() as nursery:
             with trio.fail_after(10):
@@ -85,7 +85,7 @@ class Server:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for something that the other side of a socket does in its own time."""
         with trio.fail_after(10):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - the kernel tells nobody
                 await trio.sleep(0.002)
 
     async def check_alive(self) -> None:

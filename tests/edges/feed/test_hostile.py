@@ -38,6 +38,12 @@ async def raw(server: Any, *, receive_buffer: int | None = None) -> trio.SocketS
     return trio.SocketStream(sock)
 
 
+async def drain(stream: trio.SocketStream) -> None:
+    """Read to the end."""
+    while await stream.receive_some():
+        pass
+
+
 def close_code(received: bytes) -> int | None:
     """The code of the close frame that ends a server's stream after the upgrade's answer; None without one."""
     head, _, frames = received.partition(b"\r\n\r\n")
@@ -148,8 +154,7 @@ async def test_a_client_that_stops_reading_is_cut_off_and_delays_nobody(serve: A
             server.publish("system", 60)
             assert json.loads(await websocket.get_message())["seq"] == 60
         with pytest.raises(trio.BrokenResourceError):  # reset, not ended
-            while await stalled.receive_some():
-                pass
+            await drain(stalled)
         await stalled.aclose()
 
 

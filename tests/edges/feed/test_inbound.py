@@ -58,7 +58,7 @@ def test_the_verdict_does_not_depend_on_how_the_bytes_are_cut(messages: list[byt
     client = FrameProtocol(client=True, extensions=[])
     wire = b"".join(bytes(client.send_data(message)) for message in messages)
     limit = InboundLimit(200)
-    verdict = all([limit.admits(wire[at : at + piece]) for at in range(0, len(wire), piece)])
+    verdict = all(limit.admits(wire[at : at + piece]) for at in range(0, len(wire), piece))
     if all(len(message) <= 200 for message in messages):
         assert verdict
     elif len(messages) == 1:

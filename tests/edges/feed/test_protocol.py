@@ -67,7 +67,12 @@ def test_a_mistake_is_pointed_at(text: str, expected: str) -> None:
     assert pointer(text) == expected
 
 
-@given(st.text(max_size=200) | st.recursive(st.none() | st.text() | st.integers(), lambda c: st.lists(c) | st.dictionaries(st.text(), c)).map(json.dumps))  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@given(st.text(max_size=200) | JSON.map(json.dumps))
 def test_any_text_is_a_frame_or_a_mistake(text: str) -> None:
     """Nothing a client writes raises."""
     assert isinstance(decode(text, TOPICS), Subscribe | Unsubscribe | Mistake)

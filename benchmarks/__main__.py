@@ -1,0 +1,26 @@
+"""`python -m benchmarks [NAME …] [--quick] [--json]`: run the named benchmarks, or all of them."""
+
+import argparse
+import sys
+
+from benchmarks import ask, restart
+
+BENCHMARKS = {"ask": ask.run, "restart": restart.run}
+
+
+def main() -> None:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: every benchmark within 40 s")
+    parser.add_argument("--json", action="store_true", help="one JSON object per benchmark on standard output")
+    options = parser.parse_args()
+    for name in options.names or BENCHMARKS:
+        if name not in BENCHMARKS:
+            parser.error(f"there is no benchmark {name!r}; there is {', '.join(BENCHMARKS)}")
+        report = BENCHMARKS[name](quick=options.quick)
+        sys.stdout.write((report.to_json().decode() if options.json else report.to_text()) + "\n")
+
+
+if __name__ == "__main__":
+    main()
