@@ -16,7 +16,9 @@ LINES_AT_MOST = 400
 
 def test_the_import_contracts_hold() -> None:
     command = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(
+        [command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -35,6 +37,8 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_importing_the_package_loads_no_server() -> None:
-    code = "import sys, aura_actors; print([m for m in ('trio', 'quart', 'psutil', 'hypercorn') if m in sys.modules])"
+    code = (
+        "import sys, aura_actors; print([m for m in ('trio', 'quart', 'psutil', 'hypercorn') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout.strip() == "[]"

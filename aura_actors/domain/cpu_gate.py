@@ -14,8 +14,9 @@ class CpuGate:
 
     def __init__(self, threshold_percent: float) -> None:
         self._threshold_percent = threshold_percent
-        self._average: float | None = None
-        self._seen_at = 0.0
+        # The first reading covers a fraction of a second of our own start: it weighs as little as it lasted.
+        self._average = 0.0
+        self._seen_at: float | None = None
         self._closed = False
 
     @property
@@ -24,8 +25,8 @@ class CpuGate:
         return self._closed
 
     @property
-    def busy_percent(self) -> float | None:
-        """The average; None before the first reading."""
+    def busy_percent(self) -> float:
+        """The average."""
         return self._average
 
     @property
@@ -35,9 +36,7 @@ class CpuGate:
 
     def observe(self, now: float, busy_percent: float) -> None:
         """Enter a reading taken at `now` (monotonic seconds)."""
-        if self._average is None:
-            self._average = busy_percent
-        else:
+        if self._seen_at is not None:
             weight = 1.0 - exp(-max(0.0, now - self._seen_at) / TIME_CONSTANT_SECONDS)
             self._average += weight * (busy_percent - self._average)
         self._seen_at = now

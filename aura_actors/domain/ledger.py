@@ -182,7 +182,7 @@ class Ledger:
                 "memory_limit", need, left, self._holders(), False, "memory_limit is reserved by running jobs"
             )
         if self.cpu.closed:
-            busy = self.cpu.busy_percent or 0.0
+            busy = self.cpu.busy_percent
             text = f"the processor is {busy:.0f} % busy, above {self.cpu.threshold_percent:g} %"
             yield _short("cpu", 100 - self.cpu.threshold_percent, max(0.0, 100 - busy), (), True, text)
 

@@ -189,6 +189,14 @@ def test_one_busy_second_does_not_close_the_gate() -> None:
         assert not gate.closed
 
 
+def test_the_first_reading_does_not_close_the_gate() -> None:
+    """It covers a moment of our own start, which is busy by nature."""
+    gate = CpuGate(85)
+    gate.observe(0, 100)
+    gate.observe(0.2, 100)
+    assert not gate.closed
+
+
 def test_a_threshold_of_a_hundred_never_denies() -> None:
     gate = CpuGate(100)
     for second in range(60):

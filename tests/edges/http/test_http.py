@@ -246,6 +246,7 @@ async def test_provider_slots_over_http(tmp_path: Path) -> None:
         (b"", 400, None),
         (b"\xff\xfe", 400, None),
         (b'{"jobId": "a", "memoryBytes": NaN}', 400, None),
+        (b'{"surprise": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", 422, "/surprise"),
         (b"[]", 422, ""),
         (b"{}", 422, ""),
         (b'{"jobId": "a", "memoryBytes": "5"}', 422, "/memoryBytes"),
