@@ -1,4 +1,4 @@
-"""The shape of the house: imports point inward, files stay small and say what they own, names are public on purpose."""
+"""The shape of the house: imports point inward, files are short and say what they own."""
 
 import ast
 import subprocess

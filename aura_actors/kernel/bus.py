@@ -4,7 +4,7 @@ Owns fan-out and overflow: publishing never waits, and a subscriber that falls b
 knowingly, instead of slowing anybody down. State that may be conflated goes through `latest` instead.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -20,33 +20,25 @@ class Overflowed(Unavailable):
 
 
 class Subscription(Generic[E]):
-    """An async iterable of events. Raises `Overflowed` after the last one that had room."""
+    """Unread events of one listener."""
 
     def __init__(self, capacity: int) -> None:
         self._in, self._out = trio.open_memory_channel[E](capacity)
         self._capacity = capacity
-        self._overflowed = False
 
     def offer(self, event: E) -> bool:
         """Take the event if there is room; False if the subscription is over."""
         try:
             self._in.send_nowait(event)
         except trio.WouldBlock:
-            self._overflowed = True
             self._in.close()
             return False
         except (trio.ClosedResourceError, trio.BrokenResourceError):
             return False
         return True
 
-    async def __aiter__(self) -> AsyncIterator[E]:
-        async for event in self._out:
-            yield event
-        if self._overflowed:
-            raise Overflowed(f"more than {self._capacity} events were unread")
-
     async def receive(self) -> E:
-        """The next event; raises `Overflowed` when some were missed."""
+        """The next event; raises `Overflowed` after the last one that had room, if some had none."""
         try:
             return await self._out.receive()
         except trio.EndOfChannel:

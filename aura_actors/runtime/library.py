@@ -14,11 +14,13 @@ import trio
 
 from aura_actors.domain.ledger import JobSpec
 from aura_actors.edges.services import ask
-from aura_actors.errors import Gone, InvalidValue, Unavailable
+from aura_actors.errors import Conflict, Gone, InvalidValue, Unavailable
+from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.request import Request
 from aura_actors.messages import admission as m
 from aura_actors.messages import public
 from aura_actors.messages.sampler import CollectNow
+from aura_actors.messages.topics import Publication
 from aura_actors.runtime.parts import Parts
 from aura_actors.wire import actors, metrics
 from aura_actors.wire.admission import JobId, Lease, Name, Slot
@@ -58,12 +60,32 @@ class LatestValues:
         return None if publication is None else msgspec.json.decode(publication.data, type=kind)
 
 
+class Frames:
+    """An endless asynchronous iterator over one topic; nothing needs closing."""
+
+    def __init__(self, cell: Latest[Publication | None]) -> None:
+        self._cell = cell
+        self._version = 0
+
+    def __aiter__(self) -> "Frames":
+        return self
+
+    async def __anext__(self) -> Publication:
+        """The next publication that was not seen: the first one is the newest there is."""
+        while True:
+            publication = await self._cell.wait_newer(self._version)
+            self._version = self._cell.version
+            if publication is not None:
+                return publication
+
+
 class Runtime:
     """A running runtime. Made by `open_runtime`."""
 
     def __init__(self, parts: Parts, nursery: trio.Nursery) -> None:
         self._parts = parts
         self._nursery = nursery
+        self._reserved: set[str] = set()
         self.latest = LatestValues(parts)
 
     @property
@@ -96,21 +118,25 @@ class Runtime:
 
         `memory` is bytes or a size such as `"2GiB"`; `[admission] bytes_per_job` where it is not given. Raises
         `Refused` with the reasons when there is no room now, `NeverFits` when there never will be, `Conflict`
-        when somebody else holds that id. The lease is renewed while the block runs.
+        when another block or somebody else holds that id. The lease is renewed while the block runs.
         """
+        if job_id in self._reserved:
+            raise Conflict(f"job {job_id} is held by another block of this program")
         bytes_wanted = self._parts.settings.admission.bytes_per_job if memory is None else parse_size(memory)
         spec = JobSpec(memory_bytes=bytes_wanted, requires_gpu=gpu, kind=kind)
-        grant = await self._ask(
-            m.Acquire(job_id=_checked(job_id, JobId, "job_id"), owner=OWNER, spec=spec, ttl_seconds=None)
-        )
-        lease = public.lease(grant.lease, self._moment())
-        secret = lease.lease_id
-        async with self._kept(
-            lease.ttl_seconds,
-            lambda: self._ask(m.Renew(job_id=job_id, secret=secret, ttl_seconds=None)),
-            lambda: self._ask(m.Release(job_id=job_id, secret=secret)),
-        ):
-            yield lease
+        request = m.Acquire(job_id=_checked(job_id, JobId, "job_id"), owner=OWNER, spec=spec, ttl_seconds=None)
+        self._reserved.add(job_id)
+        try:
+            lease = public.lease((await self._ask(request)).lease, self._moment())
+            key = {"job_id": job_id, "secret": lease.lease_id}
+            async with self._kept(
+                lease.ttl_seconds,
+                lambda: self._ask(m.Renew(ttl_seconds=None, **key)),
+                lambda: self._ask(m.Release(**key)),
+            ):
+                yield lease
+        finally:
+            self._reserved.discard(job_id)
 
     @asynccontextmanager
     async def provider(self, name: str) -> AsyncIterator[Slot]:
@@ -125,16 +151,11 @@ class Runtime:
         ):
             yield slot
 
-    async def subscribe(self, topic: str) -> AsyncIterator[bytes]:
-        """Every publication of a topic, as the JSON that the feed sends; a slow reader skips to the newest."""
+    def subscribe(self, topic: str) -> "Frames":
+        """Every publication of a topic, to iterate over; a slow reader skips to the newest."""
         if topic not in self._parts.topics:
             raise InvalidValue(f"there is no topic {topic!r}; there is {', '.join(self._parts.topics)}")
-        cell, version = self._parts.topics[topic], 0
-        while True:
-            publication = await cell.wait_newer(version)
-            version = cell.version
-            if publication is not None:
-                yield publication.payload
+        return Frames(self._parts.topics[topic])
 
     @asynccontextmanager
     async def _kept(
