@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test check lint types contracts coverage wheel bench lock clean
+.PHONY: help serve test check lint types contracts coverage wheel bench lock clean
+
+help:  ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
 
 serve: $(VENV)/.runtime  ## Start everything; make serve ARGS="--port 0" passes options
 	@$(BIN)/aura-actors serve $(ARGS)

@@ -87,6 +87,8 @@ class Daemon:
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
             return InvalidValue(detail or "the daemon refused a value")
         if status == HTTPStatus.UNAUTHORIZED:
+            if "Authorization" in self._client.headers:
+                return Unavailable(f"the daemon at {self._url} does not accept this token")
             return Unavailable(f"the daemon at {self._url} wants a token: set AURA_TOKEN or pass --token-file")
         reason = f": {detail}" if detail else ""
         return Unavailable(f"{self._url} answered {status} to {answer.request.url.path}{reason}")

@@ -9,12 +9,12 @@ from cyclopts import Parameter
 from aura_actors.cli.daemon import TokenFile, Url, open_daemon
 from aura_actors.cli.text import printable
 from aura_actors.errors import InvalidValue
-from aura_actors.wire.admission import AcquireBody, Preflight
-from aura_actors.wire.units import parse_size
+from aura_actors.wire.admission import AcquireBody, Preflight, Reason
+from aura_actors.wire.units import format_size, parse_size
 
 STATUS = {"grant": 0, "wait": 1, "never": 2}
 """Exit status by decision."""
-SENTENCE = {"grant": "would start now", "wait": "would wait", "never": "would never start here"}
+SENTENCE = {"grant": "it would start now", "wait": "there is no room now", "never": "it does not fit here"}
 _REFUSALS = {
     "jobId": ("--job-id", "expected 1 to 128 letters, digits and ._:-"),
     "kind": ("--kind", "expected 1 to 64 letters, digits and ._-"),
@@ -33,7 +33,10 @@ def preflight(
     url: Url = None,
     token_file: TokenFile = None,
 ) -> int:
-    """Ask whether a job would start. Exit status 0: would start; 1: would wait; 2: never fits."""
+    """Ask whether a job would start.
+
+    Exit status 0: now; 1: not now; 2: never, or a wrong option; 3: no daemon answers.
+    """
     body = _body(memory, gpu, priority, job_id, kind)
     with open_daemon(url, token_file) as daemon:
         answer = daemon.post("/api/admission/preflight", body)
@@ -77,4 +80,12 @@ def _explain(decision: Preflight) -> None:
     bound = "" if decision.bound_seconds is None else f", for at most {decision.bound_seconds:.0f} s"
     print(f"{decision.decision}: {SENTENCE[decision.decision]}{place}{bound}")
     for reason in decision.reasons:
-        print(f"  {printable(reason.dimension)}: {printable(reason.text)}")
+        print(f"  {printable(reason.dimension)}: {printable(reason.text)}{_amounts(reason)}")
+
+
+def _amounts(reason: Reason) -> str:
+    """How much is short and who has it; dimensions without a size say it in their text."""
+    held = f"; held by {', '.join(printable(job) for job in reason.holders)}" if reason.holders else ""
+    if not reason.dimension.startswith("memory"):
+        return held
+    return f" (needs {format_size(int(reason.needed))}, {format_size(int(reason.available))} left{held})"

@@ -1,7 +1,7 @@
 """Every setting with its kind, its limits and its default: the guide's constants, as keys.
 
-A field has its TOML key's name; sizes are held in bytes, durations in seconds. Only what the program uses stands
-here, so that a key that would do nothing is refused as unknown. Knows no file and no environment.
+A field has its TOML key's name; sizes are held in bytes, durations in seconds. The docstring of a field is its
+documentation in `docs/reference/configuration.md`. Knows no file and no environment.
 """
 
 from pathlib import Path
@@ -46,18 +46,22 @@ class Http(Section, frozen=True, kw_only=True):
     token: Annotated[Secret | None, Token()] = None
     """The bearer token, whichever of `token` and `token_file` it came from; None serves without one."""
     token_file: Annotated[Path | None, FilePath()] = None
+    """A file that holds the token."""
     allowed_hosts: Names = ()
     """Host headers accepted besides the bound address and loopback's own names."""
     allowed_origins: Names = ()
     """Origins of other sites' pages that may call, such as `https://board.example`."""
     root_path: Annotated[str, Text(r"(/[!-~]*[!-.0-~])?", 'empty or a path such as "/aura"')] = ""
+    """The path below which a reverse proxy publishes us."""
     max_body: Annotated[int, Size(1)] = 64 * 1024
+    """The largest request body."""
 
 
 class Feed(Section, frozen=True, kw_only=True):
     """`[feed]`: how many may listen."""
 
     max_clients: Annotated[int, Whole(1)] = 256
+    """Clients at once; more are told to try later."""
     max_clients_per_address: Annotated[int, Whole(1)] = 64
 
 
@@ -65,7 +69,9 @@ class Sampler(Section, frozen=True, kw_only=True):
     """`[sampler]`: how often the machine is measured, and how long the readings are kept."""
 
     interval: Annotated[float, Duration(0.1)] = 1.0
+    """Time between two samples."""
     history: Annotated[float, Duration(1.0)] = 900.0
+    """For the history of samples; without effect in this version."""
 
 
 class Admission(Section, frozen=True, kw_only=True):
@@ -74,17 +80,25 @@ class Admission(Section, frozen=True, kw_only=True):
     bytes_per_job: Annotated[int, Size(1)] = 2 * 1024**3
     """What a job is taken to need when it does not say."""
     cpu_threshold_percent: Percent = 85.0
+    """No job starts while the processor is busier than this, averaged over some seconds."""
     memory_threshold_percent: Percent = 80.0
+    """Share of the memory that may be in use or promised at all."""
     gpu_threshold_percent: Percent = 90.0
+    """For the GPU probe; without effect in this version."""
     gpu_memory_threshold_percent: Percent = 90.0
+    """For the GPU probe; without effect in this version."""
     reserved_for_ui: Annotated[int, Size()] = 500 * 1000**2
-    """Memory that no job gets, so that the machine stays usable."""
+    """Memory that no job gets, so that the machine stays usable; counts where the threshold leaves less."""
     job_slots: Annotated[int | Literal["auto"], WholeOr[int | Literal["auto"]]("auto", 1)] = "auto"
+    """Jobs at once; "auto" is what memory (in `bytes_per_job`) and cores allow, from 1 to `max_jobs`."""
     max_jobs: Annotated[int, Whole(1)] = 10
     """The most that `job_slots = "auto"` comes to."""
     lease_ttl: Interval = 30.0
+    """How long a lease lives without a renewal, unless the request says otherwise."""
     max_lease_ttl: Interval = 300.0
+    """The longest that a request may ask for; more is shortened to this."""
     queue_limit: Annotated[int, Whole(0)] = 1024
+    """For the queue; without effect in this version."""
     memory_limit: Annotated[int | None, Size(1)] = None
     """A budget for all jobs together; None leaves it to the machine."""
 
@@ -100,6 +114,7 @@ class Providers(Section, frozen=True, kw_only=True):
     """`[providers]`: slots at providers of paid calls; `by_name` has the names as they were first written."""
 
     default_max_concurrent: Annotated[int, Whole(1)] = 5
+    """Slots at a provider that has no table `[providers.NAME]` with `max_concurrent` of its own."""
     by_name: dict[str, Provider] = {}
 
     def max_concurrent(self, name: str) -> int:
@@ -117,6 +132,7 @@ class Alerts(Section, frozen=True, kw_only=True):
     cpu_percent: Percent = 90.0
     memory_percent: Percent = 85.0
     gpu_celsius: Annotated[float, Number(above=0, maximum=200)] = 85.0
+    """For the GPU probe; without effect in this version."""
 
 
 class CleanupTask(Section, frozen=True, kw_only=True):
@@ -126,14 +142,19 @@ class CleanupTask(Section, frozen=True, kw_only=True):
     every: Annotated[tuple[str, ...], ListOf(Choice("hourly", "daily", "weekly"), single=True, minimum_items=1)] = (
         "hourly",
     )
+    """How often: "hourly", "daily", "weekly", or several of them."""
     older_than: Annotated[float, Duration()] = 86_400.0
+    """Age since the last change, from which on a file goes."""
     root: Annotated[Path | None, FilePath()] = None
     """None is the task's own folder below `data_dir`."""
     exclude: Annotated[tuple[str, ...], ListOf(Text())] = ()
     """Glob patterns of paths below the root that are left alone."""
     max_files: Annotated[int, Whole(1)] = 100_000
+    """The most that one run removes."""
     max_bytes: Annotated[int | None, Size(1)] = None
+    """The most that one run removes, in bytes."""
     max_share: Annotated[float, Number(above=0, maximum=1)] = 1.0
+    """The largest share of the entries that one run removes; counts above 1,000 entries."""
 
 
 class Cleanup(Section, frozen=True, kw_only=True):
@@ -141,7 +162,9 @@ class Cleanup(Section, frozen=True, kw_only=True):
 
     enabled: Annotated[bool, Flag()] = True
     start_delay: Annotated[float, Duration()] = 300.0
+    """Time from the start to the first run."""
     hourly: Interval = 3_600.0
+    """How long "hourly" is."""
     daily: Interval = 86_400.0
     weekly: Interval = 604_800.0
     temp_files: CleanupTask = msgspec.field(default_factory=CleanupTask, name="temp-files")

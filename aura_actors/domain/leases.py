@@ -66,7 +66,9 @@ class Leases(Generic[S]):
         lease = self._live.get(key)
         if lease is None:
             raise Gone(f"there is no live lease of {key}")
-        if secret is None or not hmac.compare_digest(secret.encode(), lease.secret.encode()):
+        if secret is None:
+            raise Foreign(f"no lease id was shown for {key}; nothing was changed")
+        if not hmac.compare_digest(secret.encode(), lease.secret.encode()):
             raise Foreign(f"{key} is held under another lease id; nothing was changed")
         return lease
 

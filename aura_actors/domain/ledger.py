@@ -174,8 +174,10 @@ class Ledger:
             yield _short("jobs", 1, 0, self._holders(), False, f"all {self.slots.size} job slots are taken")
         if need > max(0, headroom):
             external = need > headroom + self._reserved_bytes
-            text = "other programs use the memory" if external else "the memory is reserved by running jobs"
-            yield _short("memory", need, max(0, headroom), self._holders(), external, text)
+            text = "the memory is reserved by running jobs"
+            if external:
+                text = "other programs use so much that it would not fit even if every job ended"
+            yield _short("memory", need, max(0, headroom), () if external else self._holders(), external, text)
         if limit is not None and need > limit - self._reserved_bytes:
             left = max(0, limit - self._reserved_bytes)
             yield _short(

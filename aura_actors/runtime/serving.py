@@ -87,10 +87,12 @@ def _end_in_any_case(stuck: list[str]) -> None:
 
 
 def _write_ready_file(path: Path, urls: list[str]) -> None:
-    """Write it whole or not at all: whoever waits for it reads it at once."""
+    """Write it whole or not at all: whoever waits for it reads it at once. `unix` is there if a socket is."""
     tcp = [url for url in urls if url.startswith("http")]
     http = tcp[0] if tcp else urls[0]
     content = {"http": http, "feed": f"{http.replace('http', 'ws', 1)}/feed", "pid": os.getpid()}
+    if unix := [url for url in urls if url.startswith("unix:")]:
+        content["unix"] = unix[0]
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         part.write_bytes(msgspec.json.encode(content) + b"\n")

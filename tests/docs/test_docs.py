@@ -51,8 +51,8 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 def test_the_readmes_curl_lines_work_as_pasted(url: str) -> None:
-    (shell,) = [block for block in snippets("sh") if "curl" in block]
-    lines = [line for line in shell.splitlines() if line.startswith("curl")]
+    questions, life = [block for block in snippets("sh") if "curl" in block]
+    lines = [line for line in questions.splitlines() if line.startswith("curl")]
     assert len(lines) == 3
     for line in lines:
         done = subprocess.run(
@@ -64,6 +64,29 @@ def test_the_readmes_curl_lines_work_as_pasted(url: str) -> None:
         )
         answer = json.loads(done.stdout)
         assert "status" not in answer, f"{line} was answered {answer}"
+    done = subprocess.run(
+        ["bash", "-ec", life.replace("http://127.0.0.1:8080", url)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert json.loads(done.stdout)["jobId"] == "video-124"
+
+
+def test_the_feed_pages_client_works_as_pasted(url: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "feed.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    script = tmp_path / "client.py"
+    script.write_text(snippet.replace("ws://127.0.0.1:8080", url.replace("http", "ws", 1)))
+    process = subprocess.Popen([sys.executable, "-u", str(script)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert "system" in process.stdout.readline()
+        assert process.stdout.readline().split()[0].isdigit()
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_the_readmes_python_snippet_works_as_pasted(tmp_path: Path) -> None:

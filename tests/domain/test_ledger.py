@@ -145,8 +145,9 @@ def test_every_short_dimension_is_named_with_its_holders_largest_first() -> None
 def test_a_shortage_that_nobody_admitted_causes_is_called_external() -> None:
     books = ledger()
     books.observe(machine(used=12 * GIB))
+    books.enter(lease("innocent", GIB // 2, 1))
     (reason,) = books.judge(JobSpec(memory_bytes=4 * GIB), 0).reasons
-    assert (reason.dimension, reason.external) == ("memory", True)
+    assert (reason.dimension, reason.external, reason.holders) == ("memory", True, ())
 
 
 @pytest.mark.parametrize(

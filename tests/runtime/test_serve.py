@@ -177,6 +177,7 @@ def test_no_secret_is_in_the_log(tmp_path: Path) -> None:
 def test_a_unix_socket_serves_the_same(tmp_path: Path) -> None:
     path = tmp_path / "aura.sock"
     with daemon(tmp_path, "--unix", str(path)) as served:
+        assert served.ready["unix"] == f"unix:{path}"
         transport = httpx2.HTTPTransport(uds=str(path))
         with httpx2.Client(transport=transport, base_url="http://localhost") as client:
             assert client.get("/api/actors").status_code == 200

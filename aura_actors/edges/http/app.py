@@ -24,6 +24,11 @@ from aura_actors.errors import AuraError
 
 BODY_SECONDS = 10
 
+DETAILS = {
+    404: "there is nothing at this path; /openapi.json lists what there is",
+    500: "an internal error; it was logged",
+}
+
 View = Callable[..., Awaitable[Response]]
 
 
@@ -118,7 +123,7 @@ def _upgrade_needed() -> Answer:
 
 async def _on_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
-    detail = "an internal error; it was logged" if status >= 500 else (error.description or error.name)
+    detail = DETAILS.get(status) or error.description or error.name
     answer = problems.problem(status, detail)
     if status == 405 and (allowed := dict(error.get_headers()).get("Allow")):
         answer = msgspec.structs.replace(answer, headers={"Allow": allowed})
@@ -128,6 +133,8 @@ async def _on_http_exception(error: HTTPException) -> Response:
 def _response(answer: Answer) -> Response:
     body = answer.body if isinstance(answer.body, bytes) else msgspec.json.encode(answer.body)
     response = Response(body, status=answer.status, content_type=answer.content_type, headers=dict(answer.headers))
+    if answer.status == 204:  # RFC 9110: no content has neither length nor type
+        del response.headers["Content-Type"], response.headers["Content-Length"]
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     return response

@@ -146,6 +146,7 @@ async def test_the_life_of_a_lease_over_http(tmp_path: Path) -> None:
         assert (await client.delete("/api/admission/jobs/video-1", headers={"Aura-Lease": "x"})).status_code == 403
         released = await client.delete("/api/admission/jobs/video-1", headers=mine)
         assert (released.status_code, released.content) == (204, b"")
+        assert not {"content-type", "content-length"} & set(released.headers)
         assert (await client.delete("/api/admission/jobs/video-1", headers=mine)).status_code == 410
         assert (await client.post("/api/admission/jobs/video-1/renew", headers=mine)).status_code == 410
         assert (await client.get("/api/metrics/utilization")).json()["totalReservedMemoryBytes"] == 0

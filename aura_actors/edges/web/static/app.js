@@ -264,7 +264,7 @@ function drawBooks({ capacityBytes, externalBytes: external, reservedBytes: rese
 }
 
 function drawProviders({ providers }) {
-  orEmpty("providers", providers, "No provider is configured.");
+  orEmpty("providers", providers, "No provider has been used.");
   list($("providers"), "t-bar", providers, (fields, provider) => barRow(fields, {
     name: provider.name, value: `${count(provider.active)} of ${count(provider.maxConcurrent)}`,
     label: `${provider.name} slots in use`, fraction: share(provider.active, provider.maxConcurrent),
@@ -326,6 +326,7 @@ function drawConnection({ state, retryAt, code }) {
   if (form.hidden === refused) form.hidden = !refused;
   else if (refused && document.activeElement === document.body) $("token").focus();
   $("forget").hidden = refused || !kept.auraToken;
+  $("data-links").hidden = !$("token-form").hidden || Boolean(kept.auraToken);
   const sentence = code === 4403 ? "This token may not read here." : "This token was refused.";
   put($("token-error"), refused && kept.auraToken ? sentence : "");
 }
