@@ -3,6 +3,8 @@
 Owns the reading of exception groups: what is left when every `trio.Cancelled` is taken out is the crash.
 """
 
+import trio
+
 
 def split(error: BaseException) -> tuple[Exception | None, BaseException | None]:
     """The crash in `error`, and what must go on up: cancellation, KeyboardInterrupt, SystemExit."""
@@ -11,6 +13,25 @@ def split(error: BaseException) -> tuple[Exception | None, BaseException | None]
     if isinstance(error, Exception):
         return error, None
     return None, error
+
+
+def masked(error: BaseException) -> Exception | None:
+    """The crash that a cancellation has swallowed.
+
+    A checkpoint in a `finally` raises `Cancelled` over the exception that was on its way: only the context of
+    the `Cancelled` remembers it.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        found = (masked(inner) for inner in error.exceptions)
+        return next((crash for crash in found if crash is not None), None)
+    if not isinstance(error, trio.Cancelled):
+        return None
+    context = error.__context__
+    while context is not None:
+        if isinstance(context, Exception):
+            return context
+        context = context.__context__
+    return None
 
 
 def cause(error: BaseException) -> BaseException:

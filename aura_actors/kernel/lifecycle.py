@@ -39,6 +39,7 @@ NEXT: dict[tuple[State, Signal], State] = {
     (State.BACKOFF, Signal.STOP): State.STOPPED,
     (State.STOPPING, Signal.READY): State.STOPPING,
     (State.STOPPING, Signal.REST): State.STOPPED,
+    (State.STOPPING, Signal.RETRY_LATER): State.BACKOFF,
     (State.STOPPED, Signal.STOP): State.STOPPED,
 }
 

@@ -1,8 +1,8 @@
-"""Runs children: starts them in order, restarts each by itself (one_for_one), stops them in reverse.
+"""Runs children: starts them in order, restarts what its strategy says, stops them in reverse.
 
-Owns the restart budget, the delays and the order of the end; knows nothing of what a child does. It is a service
-itself, so supervisors nest. Trio cannot kill a task: a child that ignores its cancellation is reported in
-`stuck`, and the program must decide.
+Owns the restart budget, the delays and the order of things; knows nothing of what a child does. It is a service
+itself, so supervisors nest, and a nested one that gives up crashes towards its parent. Trio cannot kill a task:
+a child that ignores its cancellation is reported in `stuck`, and the program must decide.
 """
 
 import random
@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 import trio
 
+from aura_actors.errors import Conflict, Gone, Unavailable
 from aura_actors.kernel import crash as crashes
-from aura_actors.kernel.child_spec import ChildSpec
-from aura_actors.kernel.lifecycle import Signal, State, advance
+from aura_actors.kernel.child import Child
+from aura_actors.kernel.child_spec import ChildSpec, Restart
+from aura_actors.kernel.lifecycle import Signal, State
 from aura_actors.kernel.restart import Backoff, RestartIntensity
+from aura_actors.kernel.strategy import Strategy
 
 
 class StartFailed(Exception):
-    """A child did not get ready at the first start; nothing is left running."""
+    """A child did not get ready at its first start; nothing of it is left running."""
 
     def __init__(self, child: str, text: str) -> None:
         super().__init__(f"{child} did not start: {text}")
@@ -56,82 +59,64 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     service: object
 
 
-class _Child:
-    def __init__(self, spec: ChildSpec) -> None:
-        self.spec = spec
-        self.state = State.WAITING
-        # Grows with each start and each stop: a delayed restart that carries an older number is void.
-        self.generation = 0
-        self.starts = 0
-        self.attempt = 0
-        self.ready_at: float | None = None
-        self.scope = trio.CancelScope()
-        self.stopping = trio.Event()
-        self.settled = trio.Event()
-        self.ended = trio.Event()
-        self.injected: Exception | None = None
-        self.last_crash: str | None = None
-        self.crashed_at: float | None = None
-
-    def signal(self, signal: Signal) -> None:
-        self.state = advance(self.state, signal)
-
-
-class _Ready:
-    """The `task_status` of one start. From here on only the supervisor may end the child."""
-
-    def __init__(self, child: _Child) -> None:
-        self._child = child
-
-    def started(self, value: None = None) -> None:
-        child = self._child
-        child.signal(Signal.READY)
-        child.scope.deadline = float("inf")
-        # Not earlier: a shield around a child that is still starting could outlast every outer deadline.
-        child.scope.shield = True
-        child.ready_at = trio.current_time()
-        child.settled.set()
-
-
 class _Ended(msgspec.Struct, frozen=True):
-    child: _Child
+    child: Child
     generation: int
     crash: Exception | None
 
 
 class _Retry(msgspec.Struct, frozen=True):
-    child: _Child
-    generation: int
+    """Start these again, in this order; each only if its generation is still the one noted."""
 
-
-class _Stop(msgspec.Struct, frozen=True):
-    pass
+    children: tuple[tuple[Child, int], ...]
 
 
 class Supervisor:
-    """A service that supervises `children`. `report` hears of every crash; `chance` jitters the delays."""
+    """A service that supervises `children`. `report` hears of every crash; `chance` jitters the delays.
+
+    `shutdown_seconds` bounds the whole end: after it, what still runs is cancelled without any grace.
+    """
 
     def __init__(
         self,
         name: str,
         children: Sequence[ChildSpec],
         *,
+        strategy: Strategy = Strategy.ONE_FOR_ONE,
         intensity: RestartIntensity | None = None,
         backoff: Backoff | None = None,
+        shutdown_seconds: float = float("inf"),
         report: Callable[[CrashReport], None] = lambda _: None,
         chance: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
         self.stuck: list[str] = []
+        self._strategy = strategy
         self._intensity = intensity or RestartIntensity()
         self._backoff = backoff or Backoff()
         self._intensity.check_reachable(self._backoff)
-        self._children = [_Child(spec) for spec in children]
-        self._restarts: tuple[float, ...] = ()
+        self._shutdown_seconds = shutdown_seconds
+        self._specs = tuple(children)
         self._report = report
         self._chance = chance
         self._wall = wall
+        self._nursery: trio.Nursery | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """A first run, or one that a parent orders: the children of the specification and a whole budget."""
+        self._restarts: tuple[float, ...] = ()
+        self._children: list[Child] = []
+        for spec in self._specs:
+            self._enter(spec, dynamic=False)
+
+    def _enter(self, spec: ChildSpec, *, dynamic: bool) -> Child:
+        if any(child.spec.name == spec.name for child in self._children):
+            raise Conflict(f"{self.name} has a child {spec.name!r} already")
+        child = Child(spec, wall=self._wall, dynamic=dynamic)
+        self._children.append(child)
+        return child
 
     # --- looking ---
 
@@ -150,12 +135,49 @@ class Supervisor:
 
     def crash(self, name: str, error: Exception) -> None:
         """End a running child as if `error` had escaped from it. For tests and chaos runs."""
+        child = self._find(name)
+        if not child.alive:
+            raise Gone(f"{self.name}'s child {name!r} is not running")
+        child.inject(error)
+
+    def _find(self, name: str) -> Child:
         for child in self._children:
-            if child.spec.name == name and child.state in (State.STARTING, State.RUNNING):
-                child.injected = error
-                child.scope.cancel()
-                return
-        raise LookupError(f"{self.name} has no running child {name!r}")
+            if child.spec.name == name:
+                return child
+        raise Gone(f"{self.name} has no child {name!r}")
+
+    # --- children that come and go ---
+
+    async def start_child(self, spec: ChildSpec) -> None:
+        """Add a child behind the others and wait until it is ready.
+
+        Raises `Conflict` for a name that is taken, `Unavailable` where the supervisor does not run, and
+        `StartFailed`, with nothing left of the child, where it does not get ready.
+        """
+        if self._nursery is None:
+            raise Unavailable(f"{self.name} is not running")
+        child = self._enter(spec, dynamic=True)
+        try:
+            self._launch(child)
+            await child.settled.wait()
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True):
+                await self.stop_child(spec.name)
+            raise
+        if child.starts == 1 and child.ready_at is None:
+            self._forget(child)
+            raise StartFailed(spec.name, child.last_crash or "it ended at once")
+
+    async def stop_child(self, name: str) -> None:
+        """End a child for good and forget it. Raises `Gone` where there is none of that name."""
+        child = self._find(name)
+        if not await child.stop(Signal.REST):
+            self.stuck.append(name)
+        self._forget(child)
+
+    def _forget(self, child: Child) -> None:
+        if child in self._children:
+            self._children.remove(child)
 
     # --- running ---
 
@@ -165,52 +187,75 @@ class Supervisor:
         Raises `StartFailed` for a failed first start and `GaveUp` once the budget is used up.
         """
         failure: StartFailed | GaveUp | None = None
+        if any(child.state is not State.WAITING for child in self._children) or not self._children:
+            self._begin()
         # Bounded by the children: each has at most one end and one retry under way.
-        self._events_in, events = trio.open_memory_channel[_Ended | _Retry | _Stop](float("inf"))
+        self._events_in, events = trio.open_memory_channel[_Ended | _Retry](float("inf"))
         async with trio.open_nursery() as nursery:
+            self._nursery = nursery
             try:
-                await self._start_all(nursery)
-                task_status.started()
-                nursery.start_soon(self._stop_when, stopping)
-                async for event in events:
-                    if isinstance(event, _Stop):
-                        break
-                    self._on_event(nursery, event)
+                # Also while a child starts or is being restarted: the order to stop interrupts that.
+                with trio.CancelScope() as until_stopped:
+                    nursery.start_soon(_cancel_when, stopping, until_stopped)
+                    await self._start_all()
+                    task_status.started()
+                    async for event in events:
+                        await self._on_event(event)
             except (StartFailed, GaveUp) as error:
                 failure = error
             finally:
+                self._nursery = None
                 with trio.CancelScope(shield=True):
                     await self._stop_all()
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
 
-    async def _start_all(self, nursery: trio.Nursery) -> None:
-        for child in self._children:
-            self._launch(nursery, child)
+    async def _start_all(self) -> None:
+        for child in list(self._children):
+            self._launch(child)
             await child.settled.wait()
-            if child.state is not State.RUNNING:
+            if child.ready_at is None:
                 raise StartFailed(child.spec.name, child.last_crash or "it ended at once")
 
-    async def _stop_when(self, stopping: trio.Event) -> None:
-        await stopping.wait()
-        self._events_in.send_nowait(_Stop())
+    def _launch(self, child: Child) -> None:
+        assert self._nursery is not None
+        child.launch(self._nursery, f"{self.name}/{child.spec.name}", self._on_child_ended)
 
-    def _on_event(self, nursery: trio.Nursery, event: _Ended | _Retry) -> None:
-        child = event.child
-        if event.generation != child.generation:
-            return
-        if isinstance(event, _Retry):
-            self._launch(nursery, child)
+    def _on_child_ended(self, child: Child, generation: int, crash: Exception | None) -> None:
+        if child.state is State.STOPPING or self._nursery is None:
+            self._tell(child, crash, None)
         else:
-            self._on_end(nursery, child, event.crash)
+            self._events_in.send_nowait(_Ended(child, generation, crash))
 
-    def _on_end(self, nursery: trio.Nursery, child: _Child, crash: Exception | None) -> None:
-        now = trio.current_time()
-        if not child.spec.restart.wanted_after(crashed=crash is not None):
+    async def _on_event(self, event: _Ended | _Retry) -> None:
+        if isinstance(event, _Retry):
+            await self._start_again(event)
+        elif event.generation == event.child.generation and event.child in self._children:
+            await self._on_end(event.child, event.crash)
+        else:  # it ended while it was being stopped for a sibling's sake: reported, and charged to nobody
+            self._tell(event.child, event.crash, None)
+
+    async def _on_end(self, child: Child, crash: Exception | None) -> None:
+        failed_first_start = child.dynamic and child.starts == 1 and child.ready_at is None
+        if failed_first_start or not child.spec.restart.wanted_after(crashed=crash is not None):
             child.signal(Signal.REST)
             self._tell(child, crash, None)
+            if child.dynamic or child.spec.restart is Restart.TEMPORARY:
+                self._forget(child)
             return
+        delay = self._charge(child, crash)
+        position = self._children.index(child)
+        affected = [self._children[n] for n in self._strategy.affected(position, len(self._children))]
+        child.signal(Signal.RETRY_LATER)
+        self._tell(child, crash, delay)
+        group = await self._suspend(affected)
+        assert self._nursery is not None
+        self._nursery.start_soon(self._retry_later, delay, _Retry(tuple((c, c.generation) for c in group)))
+
+    def _charge(self, child: Child, crash: Exception | None) -> float:
+        """Take one restart out of the budget; the delay before it. Raises `GaveUp` when none is left."""
+        now = trio.current_time()
         if child.ready_at is not None and now - child.ready_at >= self._backoff.healthy_seconds:
             child.attempt = 0
         delay = self._backoff.delay(child.attempt, self._chance())
@@ -220,15 +265,37 @@ class Supervisor:
             child.signal(Signal.REST)
             self._tell(child, crash, None)
             raise GaveUp(self.name, child.spec.name, child.last_crash or "it keeps ending") from crash
-        child.signal(Signal.RETRY_LATER)
-        self._tell(child, crash, delay)
-        nursery.start_soon(self._retry_later, delay, _Retry(child, child.generation))
+        return delay
+
+    async def _suspend(self, affected: Sequence[Child]) -> list[Child]:
+        """Stop those that run, newest first; who is to be started again, oldest first.
+
+        What had ended for good stays ended, and a temporary child does not survive its siblings' restart.
+        """
+        for child in reversed(affected):
+            if child.state in (State.STARTING, State.RUNNING):
+                temporary = child.spec.restart is Restart.TEMPORARY
+                if not await child.stop(Signal.REST if temporary else Signal.RETRY_LATER):
+                    self.stuck.append(child.spec.name)
+                if temporary:
+                    self._forget(child)
+        return [child for child in affected if child.state is State.BACKOFF]
 
     async def _retry_later(self, seconds: float, retry: _Retry) -> None:
         await trio.sleep(seconds)
         self._events_in.send_nowait(retry)
 
-    def _tell(self, child: _Child, crash: Exception | None, retry_seconds: float | None) -> None:
+    async def _start_again(self, retry: _Retry) -> None:
+        for child, generation in retry.children:
+            if child.generation != generation:
+                continue
+            self._launch(child)
+            if len(retry.children) > 1:
+                await child.settled.wait()
+                if child.ready_at is None:
+                    return  # its end is on the way as an event: it and those behind it are tried again
+
+    def _tell(self, child: Child, crash: Exception | None, retry_seconds: float | None) -> None:
         if crash is not None:
             self._report(
                 CrashReport(
@@ -240,63 +307,15 @@ class Supervisor:
                 )
             )
 
-    def _launch(self, nursery: trio.Nursery, child: _Child) -> None:
-        child.signal(Signal.LAUNCH)
-        child.generation += 1
-        child.starts += 1
-        child.ready_at = None
-        child.injected = None
-        child.scope = trio.CancelScope(deadline=trio.current_time() + child.spec.start_seconds)
-        child.stopping, child.settled, child.ended = trio.Event(), trio.Event(), trio.Event()
-        nursery.start_soon(self._run_child, child, child.generation, name=f"{self.name}/{child.spec.name}")
-
-    async def _run_child(self, child: _Child, generation: int) -> None:
-        crash: Exception | None = None
-        rest: BaseException | None = None
-        try:
-            with child.scope:
-                await child.spec.service.run(stopping=child.stopping, task_status=_Ready(child))
-        except BaseException as error:  # noqa: BLE001  (a supervisor; what is no crash is raised again below)
-            crash, rest = crashes.split(error)
-        if crash is None and child.injected is not None:
-            crash = child.injected
-        elif crash is None and child.scope.cancelled_caught and child.state is State.STARTING:
-            crash = TimeoutError(f"not ready within {child.spec.start_seconds:g} s")
-        if crash is not None:
-            child.last_crash, child.crashed_at = crashes.describe(crash), self._wall()
-        if child.state is State.STOPPING:
-            child.signal(Signal.REST)
-            self._tell(child, crash, None)
-        else:
-            self._events_in.send_nowait(_Ended(child, generation, crash))
-        child.settled.set()
-        child.ended.set()
-        if rest is not None:
-            raise rest
-
     # --- stopping ---
 
     async def _stop_all(self) -> None:
+        deadline = trio.current_time() + self._shutdown_seconds
         for child in reversed(self._children):
-            await self._stop(child)
-
-    async def _stop(self, child: _Child) -> None:
-        child.generation += 1
-        if child.state in (State.STARTING, State.RUNNING) and not child.ended.is_set():
-            child.signal(Signal.STOP)
-            child.stopping.set()
-            if await self._ends_within(child, child.spec.grace_seconds):
-                return
-            child.scope.cancel()
-            if not await self._ends_within(child, child.spec.grace_seconds):
+            if not await child.stop(Signal.REST, within_seconds=max(0.0, deadline - trio.current_time())):
                 self.stuck.append(child.spec.name)
-            return
-        if child.state in (State.STARTING, State.RUNNING):
-            child.signal(Signal.REST)
-        else:
-            child.signal(Signal.STOP)
 
-    async def _ends_within(self, child: _Child, seconds: float) -> bool:
-        with trio.move_on_after(seconds):
-            await child.ended.wait()
-        return child.ended.is_set()
+
+async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()

@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, wrap_client_stream
 
+from aura_actors.errors import Gone
 from aura_actors.testing import ServedRuntime, crash, open_test_runtime
 
 PARTS = ["sampler", "admission", "cleanup", "publisher", "listener"]
@@ -137,6 +138,6 @@ async def test_a_part_that_keeps_crashing_ends_the_runtime_with_its_name(tmp_pat
     ):
         async with open_test_runtime(tmp_path / "data") as house:
             for _ in range(1000):
-                with suppress(LookupError):
+                with suppress(Gone):
                     crash(house.runtime, "sampler")
                 await trio.sleep(0.01)

@@ -1,0 +1,131 @@
+"""One supervised child: its state, its counts, and the run of one incarnation.
+
+Owns the border between a service and its supervisor: what counts as ready, as an end, as a crash. Whether there is
+another incarnation is the supervisor's decision.
+"""
+
+from collections.abc import Callable
+
+import trio
+
+from aura_actors.kernel import crash as crashes
+from aura_actors.kernel.child_spec import ChildSpec
+from aura_actors.kernel.lifecycle import Signal, State, advance
+
+CANCEL_SECONDS = 1.0
+
+
+class Child:
+    """A child and its present incarnation. `ended` is called once for each, unless the end was asked for."""
+
+    def __init__(self, spec: ChildSpec, *, wall: Callable[[], float], dynamic: bool = False) -> None:
+        self.spec = spec
+        self.dynamic = dynamic
+        self.state = State.WAITING
+        # Grows with each start and each stop: whatever carries an older number is void.
+        self.generation = 0
+        self.starts = 0
+        self.attempt = 0
+        self.ready_at: float | None = None
+        self.last_crash: str | None = None
+        self.crashed_at: float | None = None
+        self.settled = trio.Event()
+        """Set once the incarnation is ready, or has ended before that."""
+        self._scope = trio.CancelScope()
+        self._stopping = trio.Event()
+        self._gone = trio.Event()
+        self._injected: Exception | None = None
+        self._wall = wall
+
+    def signal(self, signal: Signal) -> None:
+        """Go to the next state of the table."""
+        self.state = advance(self.state, signal)
+
+    @property
+    def alive(self) -> bool:
+        """Whether an incarnation is running, ready or not."""
+        return self.state in (State.STARTING, State.RUNNING) and not self._gone.is_set()
+
+    def inject(self, error: Exception) -> None:
+        """End the incarnation as if `error` had escaped from it."""
+        self._injected = error
+        self._scope.cancel()
+
+    def launch(
+        self, nursery: trio.Nursery, name: str, ended: Callable[["Child", int, Exception | None], None]
+    ) -> None:
+        """Begin an incarnation; `settled` says when it is ready or over."""
+        self.signal(Signal.LAUNCH)
+        self.generation += 1
+        self.starts += 1
+        self.ready_at = None
+        self._injected = None
+        self._scope = trio.CancelScope(deadline=trio.current_time() + self.spec.start_seconds)
+        self._stopping, self.settled, self._gone = trio.Event(), trio.Event(), trio.Event()
+        nursery.start_soon(self._run, self.generation, ended, name=name)
+
+    def started(self, value: None = None) -> None:
+        """The service is ready (Trio's `task_status`). From here on only the supervisor ends it."""
+        self.signal(Signal.READY)
+        self._scope.deadline = float("inf")
+        # Not earlier: a shield around a child that is still starting could outlast every outer deadline.
+        self._scope.shield = True
+        self.ready_at = trio.current_time()
+        self.settled.set()
+
+    async def _run(self, generation: int, ended: Callable[["Child", int, Exception | None], None]) -> None:
+        crash: Exception | None = None
+        rest: BaseException | None = None
+        masked: Exception | None = None
+        try:
+            with self._scope:
+                try:
+                    await self.spec.service.run(stopping=self._stopping, task_status=self)
+                except BaseException as error:
+                    masked = crashes.masked(error)
+                    raise
+        except BaseException as error:  # noqa: BLE001  (a supervisor; what is no crash is raised again below)
+            crash, rest = crashes.split(error)
+        crash = crash or self._reason() or masked
+        if crash is not None:
+            self.last_crash, self.crashed_at = crashes.describe(crash), self._wall()
+        self._gone.set()
+        self.settled.set()
+        ended(self, generation, crash)
+        if rest is not None:
+            raise rest
+
+    def _reason(self) -> Exception | None:
+        """Why the scope was cancelled, where that was no stop."""
+        if self._injected is not None:
+            return self._injected
+        if self._scope.cancelled_caught and self.state is State.STARTING:
+            return TimeoutError(f"not ready within {self.spec.start_seconds:g} s")
+        return None
+
+    async def stop(self, then: Signal, *, within_seconds: float = float("inf")) -> bool:
+        """End the incarnation: ask, wait for the grace period, cancel, wait again. False if it does not end.
+
+        `then` is REST for good, or RETRY_LATER where it is to be started again.
+        """
+        self.generation += 1
+        grace = min(self.spec.grace_seconds, within_seconds)
+        if self.state is State.STOPPING:  # somebody else is at it, or it is stuck
+            return await self._gone_within(grace)
+        if not self.alive:
+            self.signal(then if self.state in (State.STARTING, State.RUNNING) else Signal.STOP)
+            return True
+        self.signal(Signal.STOP)
+        self._stopping.set()
+        if not await self._gone_within(grace):
+            self._scope.cancel()
+            # However late it is, a cancelled child gets a moment to end before it is called stuck.
+            if not await self._gone_within(max(grace, min(self.spec.grace_seconds, CANCEL_SECONDS))):
+                return False
+        self.signal(then)
+        return True
+
+    async def _gone_within(self, seconds: float) -> bool:
+        with trio.move_on_after(seconds):
+            await self._gone.wait()
+        return self._gone.is_set()
