@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar, assert_never
 
 import msgspec
+import structlog
 import trio
 
 from aura_actors.domain.cpu_gate import CpuGate
@@ -17,12 +18,14 @@ from aura_actors.domain.leases import Lease, renewed
 from aura_actors.domain.ledger import JobLease, JobSpec, Judgement, Ledger, Machine, Outcome, SlotRule
 from aura_actors.domain.providers import Provider, Providers, SlotLease, SlotSpec
 from aura_actors.domain.snapshot import Snapshot
-from aura_actors.errors import Conflict, NeverFits, Refused, SpecChanged
+from aura_actors.errors import Conflict, NeverFits, Refused, SpecChanged, StoreUnavailable
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.permits import Permits
 from aura_actors.messages import admission as m
 from aura_actors.stores.journal import Journal
+
+log = structlog.get_logger("aura_actors.admission")
 
 EXPIRY_SECONDS = 0.25
 S = TypeVar("S")
@@ -78,6 +81,7 @@ class Admission(Actor[m.AdmissionMessage]):
         self._granted = 0
         self._expired = 0
         self._denied: dict[str, int] = {}
+        self._unwritable = False
         self._ledger = Ledger(rule.memory, rule.slots, CpuGate(rule.cpu_threshold_percent), Permits(1))
         self._providers = Providers(rule.providers, rule.provider_limit, Permits)
 
@@ -115,7 +119,12 @@ class Admission(Actor[m.AdmissionMessage]):
     async def handle(self, message: m.AdmissionMessage) -> object:
         """Answer one message."""
         self._look()
-        await self._end_expired()
+        try:
+            await self._end_expired()
+        except StoreUnavailable:
+            # What only looks is answered all the same; what would be granted must wait for what has ended.
+            if not isinstance(message, m.Describe | m.Sampled | m.Expire):
+                raise
         match message:
             case m.Acquire():
                 return await self._acquire(message)
@@ -296,7 +305,17 @@ class Admission(Actor[m.AdmissionMessage]):
         )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await trio.to_thread.run_sync(work, limiter=self._limiter)
+        try:
+            result = await trio.to_thread.run_sync(work, limiter=self._limiter)
+        except StoreUnavailable as error:
+            if not self._unwritable:
+                log.warning("nothing is granted until the journal can be written", error=str(error))
+            self._unwritable = True
+            raise
+        if self._unwritable:
+            log.info("the journal can be written again")
+        self._unwritable = False
+        return result
 
 
 def _view_of(provider: Provider) -> m.ProviderView:

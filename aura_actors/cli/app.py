@@ -4,6 +4,7 @@
 exception outside our two families is a defect, and keeps its traceback. Knows no command's inside.
 """
 
+import errno
 import io
 import os
 import sys
@@ -67,9 +68,18 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(error, NO_ANSWER)
     except BrokenPipeError:
         # Whoever read us has gone. The interpreter flushes once more at exit, and must find somewhere to do so.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return BROKEN_PIPE
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _discard_output()
+        return _fail(error, 1)
     return status if isinstance(status, int) else 0
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(error: Exception, status: int) -> int:
@@ -79,6 +89,10 @@ def _fail(error: Exception, status: int) -> int:
 
 def _accept_any_text() -> None:
     """A terminal without UTF-8 shows a question mark instead of ending the program."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # started with `>&-`; open until the process ends
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

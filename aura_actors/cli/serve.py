@@ -80,5 +80,5 @@ def _announce(line: str) -> None:
     """One line on stdout, at once; a daemon outlives whoever read its first lines."""
     try:
         print(line, flush=True)
-    except BrokenPipeError:
+    except OSError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # stays open as stdout until the process ends

@@ -2,7 +2,8 @@
 
 Owns the decision and the parsed head of a feed request. Pure: it is handed all bytes seen so far and says whether
 it needs more. Everything that cannot become `GET {root_path}/feed` goes to the HTTP server at once, so that only
-would-be feed clients are waited for; HTTP/2, TLS bytes and junk are the HTTP server's to answer.
+would-be feed clients are waited for; TLS bytes and junk are the HTTP server's to answer. HTTP/2 without TLS is
+refused: Hypercorn has no idle deadline for such a connection until its first request is complete.
 """
 
 import enum
@@ -12,6 +13,7 @@ import h11
 import msgspec
 
 MAX_HEAD_BYTES = 16 * 1024
+_PREFACE = b"PRI * HTTP/2.0"
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -38,6 +40,7 @@ class Other(enum.Enum):
     """Not the feed's."""
 
     HTTP = enum.auto()
+    HTTP2 = enum.auto()
 
 
 def route(data: bytes, *, feed_path: str) -> Other | RequestHead | None:
@@ -45,6 +48,8 @@ def route(data: bytes, *, feed_path: str) -> Other | RequestHead | None:
 
     A `RequestHead` means: the feed, and this is its request.
     """
+    if data and _PREFACE.startswith(data[: len(_PREFACE)]):
+        return Other.HTTP2 if len(data) >= len(_PREFACE) else None
     start = b"GET " + feed_path.encode("ascii")
     if len(data) <= len(start):
         return None if start.startswith(data) else Other.HTTP

@@ -18,10 +18,11 @@ import trio
 from hypercorn.typing import ASGIFramework
 
 from aura_actors.edges.connection import Connection
-from aura_actors.edges.head import MAX_HEAD_BYTES, RequestHead, route
+from aura_actors.edges.head import MAX_HEAD_BYTES, Other, RequestHead, route
 from aura_actors.edges.http_server import HttpServer, configure
 
 _OVERLOADED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+_NO_HTTP2 = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _OVERLOAD_PAUSE_SECONDS = 0.1
 
 
@@ -195,6 +196,8 @@ class Listener:
             self._undecided.discard(connection)
         if isinstance(answer, RequestHead):
             await self._feed.handle(connection, answer)
+        elif answer is Other.HTTP2:
+            await connection.send_all(_NO_HTTP2)
         elif answer is not None:
             await http.serve(connection)
 

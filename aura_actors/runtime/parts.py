@@ -6,6 +6,7 @@ The one file that knows them all. Owns the supervision tree, as data; starts not
 import random
 import secrets
 import socket
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 
@@ -35,6 +36,7 @@ from aura_actors.edges.http.prometheus import Exposition, Sources
 from aura_actors.edges.listener import Listener
 from aura_actors.edges.metrics import edge_metrics
 from aura_actors.edges.services import Services
+from aura_actors.errors import StoreUnavailable
 from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.cell import Cell, DeadLetter
 from aura_actors.kernel.child_spec import ChildSpec
@@ -86,9 +88,15 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hold(data: DataDir, files: dict[str, StaticFile]) -> Held:
-    """Open the stores in a claimed data directory. Blocking."""
+    """Open the stores in a claimed data directory. Blocking. Raises `StoreUnavailable` or `InvalidValue`."""
     journal = Journal(data.journal, boot=boot_id(), session=secrets.token_hex(8))
-    return Held(data=data, journal=journal, schedule=ScheduleStore(data.schedule), files=files)
+    journal.open()
+    try:
+        schedule = ScheduleStore(data.schedule)
+    except (sqlite3.Error, OSError) as error:
+        journal.close()
+        raise StoreUnavailable(f"the state of the cleanup tasks {data.schedule} cannot be used: {error}") from error
+    return Held(data=data, journal=journal, schedule=schedule, files=files)
 
 
 class Parts:

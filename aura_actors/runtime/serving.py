@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ import trio
 
 from aura_actors.config import Settings
 from aura_actors.edges.bind import bind, release
-from aura_actors.errors import InvalidValue
+from aura_actors.errors import InvalidValue, StoreUnavailable
 from aura_actors.kernel.crash import describe
 from aura_actors.kernel.supervisor import GaveUp, StartFailed
 from aura_actors.runtime.library import Runtime
@@ -32,11 +33,12 @@ log = structlog.get_logger("aura_actors.runtime")
 
 async def serve(settings: Settings, *, ready_file: Path | None, announce: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status. `announce` gets one line per bound address."""
-    http = settings.http
-    sockets = await trio.to_thread.run_sync(bind, http.host, http.port, http.unix)
-    status = 0
+    http, status = settings.http, 0
+    sockets: list[socket.socket] = []
     try:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            await trio.to_thread.run_sync(_check_ready_file, ready_file)
+            sockets = await trio.to_thread.run_sync(bind, http.host, http.port, http.unix)
             async with open_runtime(settings, sockets=sockets) as runtime, trio.open_nursery() as nursery:
                 urls = addresses(sockets, http.root_path)
                 for url in urls:
@@ -46,7 +48,7 @@ async def serve(settings: Settings, *, ready_file: Path | None, announce: Callab
                 log.info("stopping")
                 _end_in_any_case(runtime.parts.supervisor.stuck)
                 nursery.cancel_scope.cancel()
-    except* (GaveUp, StartFailed) as failed:
+    except* (GaveUp, StartFailed, StoreUnavailable) as failed:
         log.critical("cannot go on", error=describe(failed))
         status = 1
     finally:
@@ -101,7 +103,19 @@ def _write_ready_file(path: Path, urls: list[str]) -> None:
         raise InvalidValue(f"cannot write {path}: {error.strerror}", path="--ready-file") from error
 
 
+def _check_ready_file(path: Path | None) -> None:
+    """It is replaced, and removed at the end: that must hit nothing but a file of this purpose."""
+    if path is None:
+        return
+    if not path.name or path.is_symlink() or (path.exists() and not path.is_file()):
+        raise InvalidValue(f"{path} is not a file", path="--ready-file")
+    if not path.parent.is_dir():
+        raise InvalidValue(f"there is no folder {path.parent}", path="--ready-file")
+
+
 def _clear(sockets: list[socket.socket], ready_file: Path | None) -> None:
     release(sockets)
     if ready_file is not None:
-        ready_file.unlink(missing_ok=True)
+        with suppress(OSError, msgspec.DecodeError):  # not there, or somebody else's by now
+            if msgspec.json.decode(ready_file.read_bytes(), type=dict).get("pid") == os.getpid():
+                ready_file.unlink()

@@ -47,19 +47,30 @@ def claim(path: Path) -> DataDir:
     path = path.expanduser().absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # The folder itself is locked: a lock file could be removed, and a second daemon would make its own.
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise InvalidValue(f"the data directory {path} cannot be used: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (path / "pid").write_text(f"{os.getpid()}\n", encoding="ascii")
     except BlockingIOError:
-        holder = os.read(lock, 32).decode("ascii", "replace").strip()
         os.close(lock)
-        by = f" (pid {holder})" if holder.isdigit() else ""
-        raise AlreadyServed(f"the data directory {path} is in use by another daemon{by}; give --data-dir") from None
-    os.truncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        raise AlreadyServed(
+            f"the data directory {path} is in use by another daemon{_holder(path)}; give --data-dir"
+        ) from None
+    except OSError as error:
+        os.close(lock)
+        raise InvalidValue(f"the data directory {path} cannot be used: {error.strerror}") from error
     return DataDir(path, lock)
+
+
+def _holder(path: Path) -> str:
+    try:
+        pid = (path / "pid").read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
+    return f" (pid {pid})" if pid.isdigit() else ""
 
 
 def boot_id() -> str:

@@ -25,6 +25,8 @@ SCHEMA = (
     """,
 )
 JOB, SLOT = "job", "slot"
+BUSY_SECONDS = 1.0
+"""How long to wait for another process that has the file locked: admission answers nobody meanwhile."""
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,28 @@ class Journal:
         self._boot = boot
         self._session = session
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] = (0, 0)
+        """Of the file that is open: a journal that was removed or replaced would swallow what is written to it."""
+
+    def open(self) -> None:
+        """Open the file and see that it is whole. Raises `StoreUnavailable` or `InvalidValue`, with the path."""
+        if self._connection is not None:
+            return
+        try:
+            if self._path.exists() and self._path.stat().st_size == 0:
+                raise sqlite3.DatabaseError("it is empty; remove it to begin without leases")
+            connection = open_database(
+                self._path, schema=SCHEMA, synchronous="NORMAL", busy_timeout_seconds=BUSY_SECONDS
+            )
+            try:
+                _check_whole(connection, self._path)
+                found = self._path.stat()
+            except BaseException:
+                connection.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailable(f"the journal {self._path} cannot be used: {error}") from error
+        self._connection, self._identity = connection, (found.st_dev, found.st_ino)
 
     def recover(self, now: float) -> Recovered:
         """Everything that was live, at `now` (monotonic seconds).
@@ -91,13 +115,26 @@ class Journal:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
+        self.open()
+        assert self._connection is not None
         try:
-            if self._connection is None:
-                self._connection = open_database(self._path, schema=SCHEMA, synchronous="NORMAL")
+            found = self._path.stat()
+            if (found.st_dev, found.st_ino) != self._identity:
+                raise sqlite3.OperationalError("another file has taken its place; restart the daemon")
             with transaction(self._connection):
                 yield self._connection
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, msgspec.MsgspecError, ValueError) as error:
             raise StoreUnavailable(f"the journal {self._path} cannot be used: {error}") from error
+
+
+def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """SQLite looks at a page when it needs it; a journal that was cut short would look like an empty one."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    if found != "ok" or path.stat().st_size < pages * page_bytes:
+        raise sqlite3.DatabaseError(f"it is damaged ({found if found != 'ok' else 'cut short'})")
 
 
 def _put(db: sqlite3.Connection, kind: str, leases: Sequence[JobLease] | Sequence[SlotLease]) -> None:

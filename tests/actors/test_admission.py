@@ -1,7 +1,7 @@
 """The admission actor over a real journal: what holders of leases can rely on."""
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -56,6 +56,11 @@ class FaultyJournal(Journal):
 
     before: Exception | None = None
     after: Exception | None = None
+
+    def erase(self, fences: Sequence[int]) -> None:
+        if self.before is not None:
+            raise self.before
+        super().erase(fences)
 
     def record_job(self, lease: JobLease) -> None:
         if self.before is not None:
@@ -344,6 +349,19 @@ async def test_what_cannot_be_journalled_is_not_granted(tmp_path: Path) -> None:
             await ask(house.cell.ref, acquire("b"))
         assert await jobs(house) == {"a": 1}
         assert house.totals.value.reserved_bytes == GIB
+
+
+async def test_while_an_end_cannot_be_journalled_one_can_look_but_not_acquire(tmp_path: Path) -> None:
+    clock = Clock()
+    async with open_house(tmp_path, clock=clock) as house:
+        await ask(house.cell.ref, acquire("a", ttl=5))
+        house.journal.before = StoreUnavailable("no space left on device")
+        clock.now += 6
+        assert await jobs(house) == {"a": 1}
+        with pytest.raises(StoreUnavailable):
+            await ask(house.cell.ref, acquire("b"))
+        house.journal.before = None
+        assert await jobs(house) == {}
 
 
 async def test_provider_slots_are_leases_too(tmp_path: Path) -> None:

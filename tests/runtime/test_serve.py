@@ -101,6 +101,80 @@ def test_a_signal_ends_it_in_order_with_clients_connected(tmp_path: Path, number
         assert not (tmp_path / "ready.json").exists()
 
 
+def catches(pid: int) -> bool:
+    """Whether the process has its own handler for SIGTERM: the one for SIGINT was set before it."""
+    (line,) = [x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("SigCgt")]
+    return bool(int(line.split()[1], 16) & 1 << (signal.SIGTERM - 1))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("milliseconds", [0, 100, 200, 400])
+def test_a_signal_while_it_starts_ends_it_with_0_and_no_traceback(
+    tmp_path: Path, number: signal.Signals, milliseconds: int
+) -> None:
+    command = [*COMMAND, "--port", "0", "--data-dir", str(tmp_path / "data")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not catches(process.pid):
+        time.sleep(0.001)  # the interpreter's own start; it ends by the signal there, as any program does
+    time.sleep(milliseconds / 1000)  # the moment is the point
+    process.send_signal(number)
+    _, err = process.communicate(timeout=10)
+    assert (process.returncode, "Traceback" in err) == (0, False)
+
+
+def test_the_ready_file_replaces_and_removes_nothing_of_others(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("precious")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    for path in (tmp_path, tmp_path / "link", tmp_path / "nowhere" / "ready"):
+        line = refused("--port", "0", "--data-dir", str(tmp_path / "data"), "--ready-file", str(path))
+        assert "--ready-file" in line
+    assert (tmp_path / "target").read_text() == "precious"
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut short", "junk"])
+def test_a_damaged_journal_is_one_clear_line_and_never_an_empty_one(tmp_path: Path, damage: str) -> None:
+    with daemon(tmp_path) as served:
+        for n in range(20):
+            served.client.post("/api/admission/jobs", json={"jobId": f"job-{n}", "memoryBytes": 1000})
+        served.process.terminate()
+        served.process.wait(timeout=10)
+    journal = tmp_path / "data" / "journal.db"
+    size = journal.stat().st_size
+    journal.write_bytes(
+        {"empty": b"", "cut short": journal.read_bytes()[: size - 3000], "junk": b"x" * size}[damage]
+    )
+    done = subprocess.run(
+        [*COMMAND, "--port", "0", "--data-dir", str(tmp_path / "data")],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert str(journal) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_is_granted_once_the_journal_is_gone(tmp_path: Path) -> None:
+    with daemon(tmp_path) as served:
+        (tmp_path / "data" / "journal.db").unlink()
+        answer = served.client.post("/api/admission/jobs", json={"jobId": "a", "memoryBytes": 1000})
+        assert answer.status_code == 503
+        assert "journal" in answer.json()["detail"]
+
+
+def test_it_serves_with_its_output_closed(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    options = f"--port 0 --data-dir {tmp_path / 'data'} --ready-file {ready}"
+    process = subprocess.Popen(["bash", "-c", f"exec {' '.join(COMMAND)} {options} >&- 2>&-"])
+    for _ in range(1500):
+        if ready.exists() or process.poll() is not None:
+            break
+        time.sleep(0.01)  # another process: there is nothing to wait on but its file
+    process.terminate()
+    assert process.wait(timeout=10) == 0
+
+
 def test_kill_9_loses_no_lease(tmp_path: Path) -> None:
     with daemon(tmp_path) as first:
         before = {}

@@ -69,7 +69,7 @@ def _view(operation: Operation, services: Services) -> View:
             return _response(refused.answer)
         except msgspec.ValidationError as error:
             return _response(problems.from_validation(error))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _response(problems.problem(400, f"the body is not JSON: {error}"))
         except AuraError as error:
             return _response(problems.from_error(error))

@@ -24,6 +24,9 @@ class Guard:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        if not scope["path"].startswith("/"):
+            await self._refuse(NOT_A_PATH, send, "http.response")
+            return
         scheme = scope["scheme"].replace("ws", "http", 1) if scope["type"] == "websocket" else scope["scheme"]
         refusal = judge(self._access, path=scope["path"], headers=scope["headers"], scheme=scheme)
         if scope["type"] == "websocket":
@@ -49,6 +52,7 @@ class Guard:
         await send({"type": f"{kind}.body", "body": body, "more_body": False})
 
 
+NOT_A_PATH = Refusal(400, "Bad Request", "The request target is not a path that begins with a slash.")
 UPGRADE_ELSEWHERE = Refusal(
     426,
     "Upgrade Required",

@@ -40,7 +40,10 @@ class Exposition:
 
     def answer(self, accept: str) -> Answer:
         """The exposition, in the format negotiated by the Accept header."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # how it takes a version that is none
+            encode, content_type = choose_encoder("")
         return Answer(body=encode(self._registry), content_type=content_type)
 
     def describe(self) -> list[Metric]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import trio
 
 from aura_actors.config.secret import Secret
 from aura_actors.config.sections import Admission, Http
@@ -118,6 +119,35 @@ async def test_the_guides_prometheus_families_are_there(tmp_path: Path) -> None:
             ):
                 assert f"\n{sample} " in text
             assert "# HELP aura_memory_bytes Memory usage in bytes\n# TYPE aura_memory_bytes gauge\n" in text
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text;version=x", "text/plain;version=\xff", "", "*/*"])
+async def test_an_odd_accept_header_still_gets_the_metrics(tmp_path: Path, accept: str) -> None:
+    async with served(tmp_path) as (client, _):
+        answer = await client.get("/metrics", headers={b"Accept": accept.encode("latin-1")})
+        assert answer.status_code == 200
+        assert "aura_up 1.0" in answer.text
+
+
+@pytest.mark.parametrize("target", ["?", "http://[", "*", "api/actors"])
+async def test_a_target_that_is_no_path_is_refused(tmp_path: Path, target: str) -> None:
+    async with served(tmp_path) as (_, house):
+        stream = await trio.open_tcp_stream("127.0.0.1", int(house.http.rpartition(":")[2]))
+        async with stream:
+            await stream.send_all(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            answer = b"".join([part async for part in stream])
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"Traceback" not in answer
+
+
+async def test_http_2_without_tls_is_refused_at_once(tmp_path: Path) -> None:
+    async with served(tmp_path) as (_, house):
+        stream = await trio.open_tcp_stream("127.0.0.1", int(house.http.rpartition(":")[2]))
+        async with stream:
+            await stream.send_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            with trio.fail_after(5):
+                answer = b"".join([part async for part in stream])
+        assert answer.startswith(b"HTTP/1.1 505 ")
 
 
 async def test_openmetrics_is_sent_to_those_who_ask_for_it(tmp_path: Path) -> None:
@@ -246,6 +276,7 @@ async def test_provider_slots_over_http(tmp_path: Path) -> None:
         (b"{not json", 400, None),
         (b"", 400, None),
         (b"\xff\xfe", 400, None),
+        (b'{"jobId": "a", "owner": "\xed\xa0\x80"}', 400, None),
         (b'{"jobId": "a", "memoryBytes": NaN}', 400, None),
         (b'{"surprise": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", 422, "/surprise"),
         (b"[]", 422, ""),
