@@ -13,9 +13,19 @@ import structlog
 import trio
 
 from aura_actors.domain.cpu_gate import CpuGate
-from aura_actors.domain.headroom import MemoryRule
+from aura_actors.domain.headroom import MemoryRule, Peak
 from aura_actors.domain.leases import Lease, renewed
-from aura_actors.domain.ledger import JobLease, JobSpec, Judgement, Ledger, Machine, Outcome, SlotRule
+from aura_actors.domain.ledger import (
+    HOLDERS_NAMED,
+    JobLease,
+    JobSpec,
+    Judgement,
+    Ledger,
+    Machine,
+    Outcome,
+    Shortfall,
+    SlotRule,
+)
 from aura_actors.domain.providers import Provider, Providers, SlotLease, SlotSpec
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.errors import Conflict, NeverFits, Refused, SpecChanged, StoreUnavailable
@@ -49,6 +59,16 @@ class AdmissionRule(msgspec.Struct, frozen=True, kw_only=True):
         return min(asked_seconds or self.lease_ttl_seconds, self.max_lease_ttl_seconds)
 
 
+class Seen(msgspec.Struct, kw_only=True):
+    """What was seen and counted since the program's start. It outlives an incarnation: a crash opens no gate."""
+
+    cpu: CpuGate
+    external: Peak
+    granted: int = 0
+    expired: int = 0
+    denied: dict[str, int] = {}
+
+
 class Admission(Actor[m.AdmissionMessage]):
     """`clock` is monotonic and the same in every process of this boot; `secret` makes lease ids."""
 
@@ -60,6 +80,7 @@ class Admission(Actor[m.AdmissionMessage]):
         snapshots: Latest[Snapshot | None],
         totals: Latest[m.Totals],
         view: Latest[m.AdmissionView | None],
+        seen: "Seen",
         limiter: trio.CapacityLimiter,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -78,11 +99,9 @@ class Admission(Actor[m.AdmissionMessage]):
         self._chance = chance
         self._seen_version = 0
         self._fence = 0
-        self._granted = 0
-        self._expired = 0
-        self._denied: dict[str, int] = {}
+        self._seen = seen
         self._unwritable = False
-        self._ledger = Ledger(rule.memory, rule.slots, CpuGate(rule.cpu_threshold_percent), Permits(1))
+        self._ledger = Ledger(rule.memory, rule.slots, seen.cpu, Permits(1), seen.external)
         self._providers = Providers(rule.providers, rule.provider_limit, Permits)
 
     # --- life ---
@@ -97,13 +116,9 @@ class Admission(Actor[m.AdmissionMessage]):
             self._ledger.enter(job)
         for slot in recovered.slots:
             self._providers.enter(slot)
-        previous = self._view.value
-        if previous is not None:  # counters go on; they are since the program's start, not the incarnation's
-            self._granted, self._expired = previous.granted, previous.expired
-            self._denied = dict(previous.denied)
-            for known in previous.providers:
-                provider = self._providers.find(known.name)
-                provider.granted, provider.denied = known.granted, known.denied
+        for known in self._view.value.providers if self._view.value is not None else ():
+            provider = self._providers.find(known.name)
+            provider.granted, provider.denied = known.granted, known.denied
         self._look()
         self._show()
         context.nursery.start_soon(self._follow_samples, context)
@@ -162,7 +177,7 @@ class Admission(Actor[m.AdmissionMessage]):
         lease = self._new_lease(message.job_id, message.owner, message.spec, message.ttl_seconds)
         await self._in_thread(lambda: self._journal.record_job(lease))
         self._ledger.enter(lease)
-        self._granted += 1
+        self._seen.granted += 1
         self._changed()
         return m.Grant(lease=lease, again=False)
 
@@ -183,11 +198,15 @@ class Admission(Actor[m.AdmissionMessage]):
 
     def _deny(self, judgement: Judgement) -> None:
         first = judgement.reasons[0]
-        self._denied[first.dimension] = self._denied.get(first.dimension, 0) + 1
+        self._seen.denied[first.dimension] = self._seen.denied.get(first.dimension, 0) + 1
         text = "; ".join(f"{r.dimension}: {r.text}" for r in judgement.reasons)
         if judgement.outcome is Outcome.NEVER:
             raise NeverFits(text, reasons=judgement.reasons)
-        raise Refused(text, reasons=judgement.reasons, retry_after_seconds=1.0 + self._chance())
+        raise Refused(text, reasons=judgement.reasons, retry_after_seconds=self._later())
+
+    def _later(self) -> float:
+        """Between one and three seconds: those who were refused together do not come back together."""
+        return 1.0 + 2.0 * self._chance()
 
     async def _renew(self, lease: JobLease, ttl_seconds: float | None) -> JobLease:
         fresh = renewed(lease, self._clock(), self._rule.ttl(ttl_seconds or lease.ttl_seconds))
@@ -207,7 +226,16 @@ class Admission(Actor[m.AdmissionMessage]):
         if not provider.free:
             provider.denied += 1
             text = f"all {provider.slots.size} slots at {provider.name} are taken"
-            raise Refused(text, retry_after_seconds=1.0 + self._chance())
+            holders = tuple(lease.key for lease in self._providers.leases if lease.spec.provider == provider.name)
+            short = Shortfall(
+                dimension=f"provider:{provider.name}",
+                needed=1,
+                available=0,
+                holders=holders[:HOLDERS_NAMED],
+                external=False,
+                text=text,
+            )
+            raise Refused(text, reasons=(short,), retry_after_seconds=self._later())
         slot_id = f"{provider.name}-{self._fence + 1}"
         lease = self._new_lease(slot_id, message.owner, SlotSpec(provider=provider.name), message.ttl_seconds)
         await self._in_thread(lambda: self._journal.record_slot(lease))
@@ -258,7 +286,7 @@ class Admission(Actor[m.AdmissionMessage]):
             self._ledger.end(job.key)
         for slot in slots:
             self._providers.end(slot.key)
-        self._expired += len(jobs) + len(slots)
+        self._seen.expired += len(jobs) + len(slots)
         self._changed()
 
     def _look(self) -> None:
@@ -299,9 +327,9 @@ class Admission(Actor[m.AdmissionMessage]):
             external_bytes=self._ledger.external_bytes,
             headroom_bytes=self._ledger.headroom_bytes,
             limit_bytes=self._rule.memory.limit_bytes,
-            granted=self._granted,
-            denied=dict(self._denied),
-            expired=self._expired,
+            granted=self._seen.granted,
+            denied=dict(self._seen.denied),
+            expired=self._seen.expired,
         )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

@@ -105,11 +105,11 @@ class Publisher(Actor[m.PublisherMessage]):
         self._publish_alerts(taken)
 
     def _publish_alerts(self, taken: Snapshot) -> None:
-        share = public.system(taken, self._epoch, 0).memory.usage_percent
-        changed = self._alerts.observe({"cpu": taken.cpu.overall_percent, "memory": share}, taken.timestamp)
+        values = {"cpu": taken.cpu.overall_percent, "memory": public.memory_percent(taken)}
+        changed = self._alerts.observe(values, taken.timestamp)
         for alert in changed:
             self._events.publish(self._encode(feed.Event, "alerts", public.alert(alert)))
-        if changed or self._topics["alerts"].value is None:
+        if changed or self._alerts.active or self._topics["alerts"].value is None:
             self._publish("alerts", AlertsNow(active=[public.alert(alert) for alert in self._alerts.active]))
 
     def _publish(self, topic: str, value: object) -> None:

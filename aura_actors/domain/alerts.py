@@ -60,4 +60,6 @@ class Alerts:
             elif alert is not None and value < threshold.above - HYSTERESIS_POINTS:
                 del self._active[threshold.name]
                 changed.append(msgspec.structs.replace(alert, value=value, cleared_at=timestamp))
+            elif alert is not None:
+                self._active[threshold.name] = msgspec.structs.replace(alert, value=value)
         return changed

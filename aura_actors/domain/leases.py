@@ -87,20 +87,16 @@ class Leases(Generic[S]):
     def expired(self, now: float) -> list[Lease[S]]:
         """The leases whose time is over; they stay until they are removed."""
         now = self._latest_now = max(now, self._latest_now)
-        over: list[Lease[S]] = []
+        over: dict[str, Lease[S]] = {}
         while self._ends and self._ends[0][0] <= now:
             expires_at, fence, key = heappop(self._ends)
             lease = self._live.get(key)
             if lease is not None and lease.fence == fence and lease.expires_at == expires_at:
-                over.append(lease)
-        for lease in over:
+                over[key] = lease
+        for lease in over.values():
             # Still live until removed, so its entry must be there for the next look.
             heappush(self._ends, (lease.expires_at, lease.fence, lease.key))
-        return over
-
-    def next_end(self) -> float | None:
-        """When the next lease may end; never later than it does."""
-        return self._ends[0][0] if self._ends else None
+        return list(over.values())
 
 
 def renewed(lease: Lease[S], now: float, ttl_seconds: float) -> Lease[S]:

@@ -89,13 +89,15 @@ JobLease = Lease[JobSpec]
 class Ledger:
     """The books of job admission."""
 
-    def __init__(self, memory: MemoryRule, slot_rule: SlotRule, cpu: CpuGate, slots: Slots) -> None:
+    def __init__(
+        self, memory: MemoryRule, slot_rule: SlotRule, cpu: CpuGate, slots: Slots, external: Peak | None = None
+    ) -> None:
         self.leases: Leases[JobSpec] = Leases()
         self.slots = slots
         self.cpu = cpu
         self.memory = memory
         self._slot_rule = slot_rule
-        self._external = Peak()
+        self._external = external or Peak()
         self._machine: Machine | None = None
         # Invariant: equals the sum of memory_bytes over all live leases.
         self._reserved_bytes = 0
@@ -196,7 +198,7 @@ class Ledger:
 
     def enter(self, lease: JobLease) -> None:
         """Enter a lease that was judged a grant, or that is known from before a restart."""
-        self.slots.take_anyway(lease.fence)
+        self.slots.take(lease.fence)
         self._reserved_bytes += lease.spec.memory_bytes
         self.leases.put(lease)
 

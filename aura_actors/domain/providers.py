@@ -11,7 +11,7 @@ import msgspec
 
 from aura_actors.domain.leases import Lease, Leases
 from aura_actors.domain.slots import Slots
-from aura_actors.errors import Gone
+from aura_actors.errors import Gone, Refused
 
 
 class SlotSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +74,8 @@ class Providers:
         key = name.casefold()
         if key not in self._known:
             self._forget_idle()
+            if len(self._known) >= self._known_at_most:
+                raise Refused(f"slots of {len(self._known)} providers are in use already")
             self._known[key] = Provider(name=name, slots=self._make_slots(self._limit(name)))
         provider = self._known[key]
         if provider.untouched:
@@ -95,7 +97,7 @@ class Providers:
 
     def enter(self, lease: SlotLease) -> None:
         """Enter a slot that was found free, or that is known from before a restart."""
-        self.find(lease.spec.provider).slots.take_anyway(lease.fence)
+        self.find(lease.spec.provider).slots.take(lease.fence)
         self.leases.put(lease)
 
     def end(self, key: str) -> SlotLease:

@@ -21,12 +21,8 @@ class Slots(Protocol):
         """Change how many there are; takes nothing away from anybody."""
         ...
 
-    def take(self, holder: Hashable) -> bool:
-        """Give `holder` one if one is free."""
-        ...
-
-    def take_anyway(self, holder: Hashable) -> None:
-        """Give `holder` one in any case."""
+    def take(self, holder: Hashable) -> None:
+        """Give `holder` one: the rules have seen that one is free, or know the holder from before a restart."""
         ...
 
     def give_back(self, holder: Hashable) -> None:

@@ -14,7 +14,7 @@ from aura_actors.errors import AskTimeout, NotStarted
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.ref import Ref
 from aura_actors.kernel.request import Request
-from aura_actors.messages.admission import AdmissionMessage, AdmissionView, Totals
+from aura_actors.messages.admission import AdmissionMessage, Totals
 from aura_actors.messages.cleanup import CleanupMessage
 from aura_actors.messages.topics import Topics
 from aura_actors.wire.actors import Actors
@@ -33,7 +33,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     cleanup: Ref[CleanupMessage]
     snapshots: Latest[Snapshot | None]
     totals: Latest[Totals]
-    view: Latest[AdmissionView | None]
     cleanup_state: Latest[CleanupState]
     topics: Topics
     actors: Callable[[], Actors]

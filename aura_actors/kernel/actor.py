@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 import trio
 
 from aura_actors.kernel.envelope import Envelope
-from aura_actors.kernel.mailbox import Mailbox
-from aura_actors.kernel.ref import Ref
+from aura_actors.kernel.mailbox import Mailbox, Verdict
+from aura_actors.kernel.ref import RETRY_SECONDS, Ref
 
 M = TypeVar("M")
 
@@ -23,6 +23,12 @@ class Context(Generic[M]):
         self.ref = ref
         self.nursery = nursery
         self._mailbox = mailbox
+        self._sent: dict[object, Envelope] = {}
+
+    def forget(self) -> None:
+        """The incarnation is over: its ticks that still wait are not for the next one, which has its own timers."""
+        for envelope in self._sent.values():
+            envelope.void = True
 
     def every(self, seconds: float, message: M, *, immediately: bool = False) -> None:
         """Put `message` into the control lane every `seconds`.
@@ -32,13 +38,15 @@ class Context(Generic[M]):
         self.nursery.start_soon(self._tick, seconds, message, immediately)
 
     async def _tick(self, seconds: float, message: M, immediately: bool) -> None:
-        last: Envelope | None = None
+        timer = object()
         due = trio.current_time() + (0 if immediately else seconds)
         while True:
             await trio.sleep_until(due)
+            last = self._sent.get(timer)
             if last is None or last.taken:
-                last = Envelope(message)
-                self._mailbox.put_nowait(last, control=True)
+                tick = Envelope(message)
+                if self._mailbox.put_nowait(tick, control=True) is Verdict.DELIVERED:
+                    self._sent[timer] = tick
             due = max(due + seconds, trio.current_time())
 
     def after(self, seconds: float, message: M) -> Callable[[], None]:
@@ -48,7 +56,11 @@ class Context(Generic[M]):
         async def wait() -> None:
             with scope:
                 await trio.sleep(seconds)
-                self._mailbox.put_nowait(Envelope(message), control=True)
+                tick = self._sent[scope] = Envelope(message)
+                while True:
+                    if self._mailbox.put_nowait(tick, control=True) is not Verdict.FULL:
+                        return
+                    await trio.sleep(RETRY_SECONDS)
 
         self.nursery.start_soon(wait)
         return scope.cancel

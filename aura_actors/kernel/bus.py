@@ -37,6 +37,10 @@ class Subscription(Generic[E]):
             return False
         return True
 
+    def close(self) -> None:
+        """Take no more."""
+        self._out.close()
+
     async def receive(self) -> E:
         """The next event; raises `Overflowed` after the last one that had room, if some had none."""
         try:
@@ -65,4 +69,4 @@ class Bus(Generic[E]):
             yield subscription
         finally:
             self._subscriptions.discard(subscription)
-            subscription._out.close()
+            subscription.close()

@@ -79,24 +79,46 @@ class Cell(Generic[M]):
     async def run(self, *, stopping: trio.Event, task_status: trio.TaskStatus[None]) -> None:
         """Run one incarnation: open, handle until `stopping` and drained, close."""
         self._generation += 1
+        self._mailbox.reopen()
         actor = self._factory()
         try:
             async with trio.open_nursery() as nursery:
-                await actor.open(Context(self.ref, nursery, self._mailbox))
+                context = Context(self.ref, nursery, self._mailbox)
                 try:
-                    self._accepting = True
-                    task_status.started()
-                    nursery.start_soon(self._close_when, stopping)
-                    await self._serve(actor)
+                    await actor.open(context)
+                    await self._serve_and_close(actor, stopping, nursery, task_status)
                 finally:
-                    self._accepting = False
-                    with trio.CancelScope(shield=True, deadline=trio.current_time() + self._close_seconds):
-                        await actor.close()
+                    context.forget()
                 nursery.cancel_scope.cancel()
         finally:
             self._fail_questions()
-            if stopping.is_set():
-                self._mailbox.discard(f"{self._name} has stopped")
+
+    def retire(self) -> None:
+        """There is no next incarnation: what waits is buried, and whoever comes is told so."""
+        self._mailbox.discard(f"{self._name} has stopped")
+
+    async def _serve_and_close(
+        self, actor: Actor[M], stopping: trio.Event, nursery: trio.Nursery, task_status: trio.TaskStatus[None]
+    ) -> None:
+        crash: Exception | None = None
+        try:
+            self._accepting = True
+            task_status.started()
+            nursery.start_soon(self._close_when, stopping)
+            await self._serve(actor)
+        except Exception as error:
+            crash = error
+            raise
+        finally:
+            self._accepting = False
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._close_seconds):
+                try:
+                    await actor.close()
+                except Exception as error:  # noqa: BLE001  (raised again, in better company)
+                    # A failed close must not hide the crash that led to it.
+                    raise (
+                        error if crash is None else ExceptionGroup("crash, and its close", [crash, error])
+                    ) from None
 
     async def _close_when(self, stopping: trio.Event) -> None:
         await stopping.wait()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import trio
 
 from aura_actors.kernel import crash as crashes
-from aura_actors.kernel.child_spec import ChildSpec
+from aura_actors.kernel.child_spec import ChildSpec, Retiring
 from aura_actors.kernel.lifecycle import Signal, State, advance
 
 CANCEL_SECONDS = 1.0
@@ -40,6 +40,8 @@ class Child:
     def signal(self, signal: Signal) -> None:
         """Go to the next state of the table."""
         self.state = advance(self.state, signal)
+        if self.state is State.STOPPED and isinstance(self.spec.service, Retiring):
+            self.spec.service.retire()
 
     @property
     def alive(self) -> bool:

@@ -5,7 +5,7 @@ strategy says *who else* is restarted with it, and the intensity says how often 
 """
 
 import enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import trio
@@ -19,6 +19,14 @@ class Service(Protocol):
 
         Called again for each restart.
         """
+
+
+@runtime_checkable
+class Retiring(Protocol):
+    """A service that wants to know when it will not be run again, unless its supervisor is."""
+
+    def retire(self) -> None:
+        """The last incarnation is over."""
 
 
 class Restart(enum.Enum):

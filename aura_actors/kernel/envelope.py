@@ -51,11 +51,16 @@ class ReplySlot:
 
 
 class Envelope:
-    """One message in a mailbox. `taken` tells a timer whether its last tick still waits."""
+    """One message in a mailbox.
 
-    __slots__ = ("message", "slot", "taken")
+    `taken` tells a timer whether its last tick still waits; a `void` one is passed over, because the timer that
+    sent it is gone.
+    """
+
+    __slots__ = ("message", "slot", "taken", "void")
 
     def __init__(self, message: Any, slot: ReplySlot | None = None) -> None:
         self.message = message
         self.slot = slot
         self.taken = False
+        self.void = False

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import trio
 
+from aura_actors.errors import MailboxFull, NotStarted
 from aura_actors.kernel.envelope import Envelope
 
 
@@ -61,10 +62,12 @@ class Mailbox:
         self._overflow = overflow
         self._capacity = 1 if overflow is Overflow.LATEST else capacity
         self._data_in, self._data_out = trio.open_memory_channel[Envelope](self._capacity)
+        self._control_capacity = control_capacity
         self._control_in, self._control_out = trio.open_memory_channel[Envelope](control_capacity)
         self._undeliverable = undeliverable
         self._arrival = trio.Event()
-        self._closed = False
+        self.closed = False
+        """Nothing more is accepted."""
         self._high_water = 0
         self._refused = 0
         self._dropped = 0
@@ -73,7 +76,7 @@ class Mailbox:
 
     def put_nowait(self, envelope: Envelope, *, control: bool = False) -> Verdict:
         """Put without waiting. Never raises: the verdict says what happened."""
-        if self._closed:
+        if self.closed:
             return self._refuse(Verdict.STOPPED)
         lane = self._control_in if control else self._data_in
         verdict = Verdict.DELIVERED
@@ -93,7 +96,7 @@ class Mailbox:
         """Put, waiting for room where the mailbox says BLOCK."""
         if self._overflow is not Overflow.BLOCK:
             return self.put_nowait(envelope)
-        if self._closed:
+        if self.closed:
             return self._refuse(Verdict.STOPPED)
         try:
             await self._data_in.send(envelope)
@@ -120,7 +123,7 @@ class Mailbox:
             except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
                 continue
             envelope.taken = True
-            return envelope
+            return self.take_nowait() if envelope.void else envelope
         return None
 
     async def take(self) -> Envelope | None:
@@ -131,15 +134,22 @@ class Mailbox:
         await trio.lowlevel.checkpoint()
         while True:
             envelope = self.take_nowait()
-            if envelope is not None or self._closed:
+            if envelope is not None or self.closed:
                 return envelope
             self._arrival = trio.Event()
             await self._arrival.wait()
 
     def close(self) -> None:
         """Accept nothing more; what waits can still be taken."""
-        self._closed = True
+        self.closed = True
         self._arrival.set()
+
+    def reopen(self) -> None:
+        """Accept again, after `discard`: a supervisor that was stopped may be started again."""
+        if self.closed:
+            self._data_in, self._data_out = trio.open_memory_channel[Envelope](self._capacity)
+            self._control_in, self._control_out = trio.open_memory_channel[Envelope](self._control_capacity)
+            self.closed = False
 
     def discard(self, reason: str) -> None:
         """Drop everything that waits, release senders that wait for room, and tell `undeliverable`."""
@@ -154,6 +164,8 @@ class Mailbox:
         self._dropped += 1
         if envelope.slot is None or not envelope.slot.filled:
             self._undeliverable(envelope.message, reason)
+        if envelope.slot is not None:
+            envelope.slot.refuse(MailboxFull(reason) if not self.closed else NotStarted(reason))
 
     def statistics(self) -> MailboxStatistics:
         """Depth, high water and counts now."""

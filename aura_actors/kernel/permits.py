@@ -30,16 +30,8 @@ class Permits:
         if size != self.size:
             self._limiter.total_tokens = size
 
-    def take(self, holder: Hashable) -> bool:
-        """Give `holder` a slot if one is free."""
-        try:
-            self._limiter.acquire_on_behalf_of_nowait(holder)
-        except trio.WouldBlock:
-            return False
-        return True
-
-    def take_anyway(self, holder: Hashable) -> None:
-        """Give `holder` a slot even if none is free: for holders that are known from before a restart."""
+    def take(self, holder: Hashable) -> None:
+        """Give `holder` a slot, above the size if need be: who may have one is decided before."""
         size = self.size
         self._limiter.total_tokens = max(size, self.used + 1)
         self._limiter.acquire_on_behalf_of_nowait(holder)

@@ -57,6 +57,8 @@ class Ref(Generic[M]):
         slot = ReplySlot()
         try:
             with trio.fail_after(within):
+                if self._mailbox.closed:
+                    raise NotStarted(f"{self.name} has stopped")
                 if not self._expect(slot):
                     raise NotStarted(f"{self.name} is not running", retry_after_seconds=RETRY_SECONDS)
                 verdict = await self._mailbox.put(Envelope(request, slot))

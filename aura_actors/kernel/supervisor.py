@@ -74,7 +74,8 @@ class _Retry(msgspec.Struct, frozen=True):
 class Supervisor:
     """A service that supervises `children`. `report` hears of every crash; `chance` jitters the delays.
 
-    `shutdown_seconds` bounds the whole end: after it, what still runs is cancelled without any grace.
+    `shutdown_seconds` bounds the whole end: after it, what still runs is cancelled without any grace. `on_stuck`
+    hears, at the end, of children that ignore even that: the nursery waits for them for ever.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Supervisor:
         backoff: Backoff | None = None,
         shutdown_seconds: float = float("inf"),
         report: Callable[[CrashReport], None] = lambda _: None,
+        on_stuck: Callable[[list[str]], None] = lambda _: None,
         chance: Callable[[], float] = random.random,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -99,6 +101,7 @@ class Supervisor:
         self._shutdown_seconds = shutdown_seconds
         self._specs = tuple(children)
         self._report = report
+        self._on_stuck = on_stuck
         self._chance = chance
         self._wall = wall
         self._nursery: trio.Nursery | None = None
@@ -207,6 +210,7 @@ class Supervisor:
                 self._nursery = None
                 with trio.CancelScope(shield=True):
                     await self._stop_all()
+                    self._report_unread(events)
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
@@ -314,6 +318,18 @@ class Supervisor:
         for child in reversed(self._children):
             if not await child.stop(Signal.REST, within_seconds=max(0.0, deadline - trio.current_time())):
                 self.stuck.append(child.spec.name)
+        if self.stuck:
+            self._on_stuck(self.stuck)
+
+    def _report_unread(self, events: trio.MemoryReceiveChannel[_Ended | _Retry]) -> None:
+        """What ended while this supervisor gave up or was stopped is reported all the same."""
+        while True:
+            try:
+                event = events.receive_nowait()
+            except trio.WouldBlock:
+                return
+            if isinstance(event, _Ended):
+                self._tell(event.child, event.crash, None)
 
 
 async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:

@@ -52,7 +52,7 @@ def system(taken: snapshot.Snapshot, epoch: str, seq: int) -> metrics.SystemMetr
             total_bytes=taken.memory.total_bytes,
             available_bytes=taken.memory.available_bytes,
             used_bytes=taken.memory.used_bytes,
-            usage_percent=_share(taken.memory.used_bytes, taken.memory.total_bytes),
+            usage_percent=memory_percent(taken),
             process_usage_bytes=taken.memory.process_resident_bytes,
             process_private_bytes=taken.memory.process_private_bytes,
             process_working_set_bytes=taken.memory.process_resident_bytes,
@@ -74,6 +74,11 @@ def system(taken: snapshot.Snapshot, epoch: str, seq: int) -> metrics.SystemMetr
         epoch=epoch,
         seq=seq,
     )
+
+
+def memory_percent(taken: snapshot.Snapshot) -> float | None:
+    """Share of main memory in use."""
+    return _share(taken.memory.used_bytes, taken.memory.total_bytes)
 
 
 def _disk(use: snapshot.DiskUse) -> metrics.Disk:
@@ -141,7 +146,7 @@ def utilization(totals: Totals, taken: snapshot.Snapshot | None) -> metrics.Util
         total_reserved_memory_bytes=totals.reserved_bytes,
         active_providers=list(totals.active_providers),
         cpu_usage_percent=None if taken is None else _rounded(taken.cpu.overall_percent),
-        memory_usage_percent=None if taken is None else _share(taken.memory.used_bytes, taken.memory.total_bytes),
+        memory_usage_percent=None if taken is None else memory_percent(taken),
         gpu_usage_percent=None,
     )
 
@@ -157,6 +162,7 @@ def lease(held: ledger.JobLease, moment: Moment) -> admission.Lease:
         fence=held.fence,
         owner=held.owner,
         memory_bytes=held.spec.memory_bytes,
+        cpu_cores=0,
         gpus=[],
         granted_at=utc(held.granted_timestamp),
         expires_at=moment.date(held.expires_at),

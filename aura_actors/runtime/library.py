@@ -14,7 +14,7 @@ import trio
 
 from aura_actors.domain.ledger import JobSpec
 from aura_actors.edges.services import ask
-from aura_actors.errors import Conflict, Gone, InvalidValue, Unavailable
+from aura_actors.errors import AuraError, Conflict, Foreign, Gone, InvalidValue, Unavailable
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.request import Request
 from aura_actors.messages import admission as m
@@ -127,7 +127,12 @@ class Runtime:
         request = m.Acquire(job_id=_checked(job_id, JobId, "job_id"), owner=OWNER, spec=spec, ttl_seconds=None)
         self._reserved.add(job_id)
         try:
-            lease = public.lease((await self._ask(request)).lease, self._moment())
+            try:
+                grant = await self._ask(request)
+            except trio.Cancelled:
+                self._nursery.start_soon(self._take_back, request)
+                raise
+            lease = public.lease(grant.lease, self._moment())
             key = {"job_id": job_id, "secret": lease.lease_id}
             async with self._kept(
                 lease.ttl_seconds,
@@ -168,8 +173,14 @@ class Runtime:
         finally:
             renewing.cancel()
             # On every way out; a lease that is gone already, or that ends by its time, needs no release.
-            with trio.CancelScope(shield=True), suppress(Gone, Unavailable):
+            with trio.CancelScope(shield=True), suppress(Gone, Foreign, Unavailable):
                 await release()
+
+    async def _take_back(self, request: m.Acquire) -> None:
+        """Nobody waits for this grant any more, and it may have been made: the same request finds it."""
+        with suppress(AuraError):
+            lease = (await self._ask(request)).lease
+            await self._ask(m.Release(job_id=lease.key, secret=lease.secret))
 
     async def _ask(self, request: Request[T]) -> T:
         return await ask(self._parts.admission.ref, request)
@@ -186,7 +197,7 @@ async def _renew_until(scope: trio.CancelScope, seconds: float, renew: Callable[
                 await renew()
             except Unavailable as error:
                 log.warning("renewal failed, trying again", error=str(error))
-            except Gone as error:
+            except (Gone, Foreign) as error:
                 log.warning("lease lost while in use", error=str(error))
                 return
 

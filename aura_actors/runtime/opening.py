@@ -35,10 +35,12 @@ async def open_runtime(
     `GaveUp`, in a group, if a part keeps crashing.
     """
     folder = None
+    own_thread = trio.CapacityLimiter(1)
     if settings is None:
-        folder = await trio.to_thread.run_sync(partial(tempfile.TemporaryDirectory, prefix="aura-actors-"))
+        make = partial(tempfile.TemporaryDirectory, prefix="aura-actors-")
+        folder = await trio.to_thread.run_sync(make, limiter=own_thread)
         settings = Settings(data_dir=Path(folder.name))
-    held = await trio.to_thread.run_sync(_hold, settings)
+    held = await trio.to_thread.run_sync(_hold, settings, limiter=own_thread)
     try:
         parts = Parts(settings, held, sockets, surroundings or Surroundings())
         stopping = trio.Event()
@@ -50,7 +52,7 @@ async def open_runtime(
                 stopping.set()
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_let_go, held, folder)
+            await trio.to_thread.run_sync(_let_go, held, folder, limiter=own_thread)
 
 
 async def _supervise(parts: Parts, stopping: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from aura_actors.actors.admission import Admission, AdmissionRule
+from aura_actors.actors.admission import Admission, AdmissionRule, Seen
 from aura_actors.actors.cleanup import Cleanup
 from aura_actors.actors.publisher import Publisher, World, thresholds
 from aura_actors.actors.sampler import Sampler
@@ -22,7 +22,8 @@ from aura_actors.cleaners.base import Every
 from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
 from aura_actors.config import Settings
 from aura_actors.domain.alerts import Alerts
-from aura_actors.domain.headroom import MemoryRule
+from aura_actors.domain.cpu_gate import CpuGate
+from aura_actors.domain.headroom import MemoryRule, Peak
 from aura_actors.domain.ledger import SlotRule
 from aura_actors.domain.schedule import Periods
 from aura_actors.domain.snapshot import Snapshot
@@ -109,6 +110,8 @@ class Parts:
         self._held = held
         self.surroundings = surroundings
         self._dead_letters = 0
+        self.when_stuck: Callable[[list[str]], None] = _log_stuck
+        """What to do about parts that do not end even when cancelled. The daemon ends the process."""
         self.epoch = secrets.token_hex(8)
         self.threads = Threads()
         self.snapshots: Latest[Snapshot | None] = Latest(None)
@@ -131,6 +134,7 @@ class Parts:
                 *([ChildSpec(name="listener", service=self._listener(sockets))] if sockets else []),
             ],
             report=_report,
+            on_stuck=lambda names: self.when_stuck(names),
             chance=surroundings.chance,
             wall=surroundings.wall,
         )
@@ -138,7 +142,8 @@ class Parts:
     def ready(self) -> bool:
         """True once decisions rest on measurements: two samples are in, and admission has its books."""
         taken = self.snapshots.value
-        return taken is not None and taken.number >= 2 and self.view.value is not None
+        running = any(node.name == "admission" and node.state == "running" for node in self.supervisor.nodes())
+        return running and taken is not None and taken.number >= 2 and self.view.value is not None
 
     def actors(self) -> Actors:
         """The supervision tree as it is now."""
@@ -167,12 +172,14 @@ class Parts:
     def _admission(self) -> Callable[[], Admission]:
         limiter = self.threads.limiter("journal")
         rule = admission_rule(self.settings)
+        seen = Seen(cpu=CpuGate(rule.cpu_threshold_percent), external=Peak())
         return lambda: Admission(
             rule,
             journal=self._held.journal,
             snapshots=self.snapshots,
             totals=self.totals,
             view=self.view,
+            seen=seen,
             limiter=limiter,
             clock=self.surroundings.clock,
             wall=self.surroundings.wall,
@@ -254,7 +261,6 @@ class Parts:
             cleanup=self.cleanup.ref,
             snapshots=self.snapshots,
             totals=self.totals,
-            view=self.view,
             cleanup_state=self.cleanup_state,
             topics=self.topics,
             actors=self.actors,
@@ -318,6 +324,10 @@ def _access(settings: Settings, sockets: Sequence[socket.socket]) -> Access:
 def addresses(sockets: Sequence[socket.socket], root_path: str) -> list[str]:
     """Where clients find us, one per socket."""
     return [address_of(sock) + (root_path if sock.family != socket.AF_UNIX else "") for sock in sockets]
+
+
+def _log_stuck(names: list[str]) -> None:
+    log.critical("parts do not stop", stuck=names)
 
 
 def _report(crash: CrashReport) -> None:

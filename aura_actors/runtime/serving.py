@@ -7,10 +7,10 @@ when a part kept crashing; errors of the caller (a port in use, a second daemon)
 import os
 import signal
 import socket
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 import msgspec
 import structlog
@@ -25,8 +25,8 @@ from aura_actors.runtime.library import Runtime
 from aura_actors.runtime.opening import open_runtime
 from aura_actors.runtime.parts import addresses
 
-STOP_SECONDS = 10.0
-"""After this long the program ends even if a part is stuck: Trio cannot kill a task."""
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 log = structlog.get_logger("aura_actors.runtime")
 
@@ -37,30 +37,35 @@ async def serve(settings: Settings, *, ready_file: Path | None, announce: Callab
     sockets: list[socket.socket] = []
     try:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-            await trio.to_thread.run_sync(_check_ready_file, ready_file)
-            sockets = await trio.to_thread.run_sync(bind, http.host, http.port, http.unix)
+            await _in_thread(_check_ready_file, ready_file)
+            sockets = await _in_thread(bind, http.host, http.port, http.unix)
             async with open_runtime(settings, sockets=sockets) as runtime, trio.open_nursery() as nursery:
+                runtime.parts.when_stuck = _end_all_the_same
                 urls = addresses(sockets, http.root_path)
                 for url in urls:
                     announce(f"serving {url}")
                 nursery.start_soon(_say_ready, runtime, urls, ready_file)
                 await _stop_signal(signals)
                 log.info("stopping")
-                _end_in_any_case(runtime.parts.supervisor.stuck)
                 nursery.cancel_scope.cancel()
     except* (GaveUp, StartFailed, StoreUnavailable) as failed:
         log.critical("cannot go on", error=describe(failed))
         status = 1
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(_clear, sockets, ready_file)
+            await _in_thread(_clear, sockets, ready_file)
     return status
+
+
+async def _in_thread(work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+    """In a thread of its own limiter: the default one is the application's and its libraries'."""
+    return await trio.to_thread.run_sync(work, *arguments, limiter=trio.CapacityLimiter(1))
 
 
 async def _say_ready(runtime: Runtime, urls: list[str], ready_file: Path | None) -> None:
     await runtime.wait_ready()
     if ready_file is not None:
-        await trio.to_thread.run_sync(_write_ready_file, ready_file, urls)
+        await _in_thread(_write_ready_file, ready_file, urls)
     log.info("ready", addresses=urls)
 
 
@@ -78,14 +83,10 @@ def _force(number: int, _: object) -> None:
     os._exit(128 + number)
 
 
-def _end_in_any_case(stuck: list[str]) -> None:
-    def end() -> None:
-        log.critical("a part does not stop", stuck=stuck)
-        os._exit(1)
-
-    timer = threading.Timer(STOP_SECONDS, end)
-    timer.daemon = True
-    timer.start()
+def _end_all_the_same(stuck: list[str]) -> None:
+    """Trio cannot kill a task, and would wait for it for ever; a service manager starts us again."""
+    log.critical("parts do not stop; ending without them", stuck=stuck)
+    os._exit(1)
 
 
 def _write_ready_file(path: Path, urls: list[str]) -> None:

@@ -29,11 +29,6 @@ class DataDir:
         """The state of the cleanup tasks."""
         return self.path / "cleanup.db"
 
-    @property
-    def temp(self) -> Path:
-        """The default folder for temporary files."""
-        return self.path / "temp"
-
     def release(self) -> None:
         """Give the claim up."""
         os.close(self._lock)

@@ -44,7 +44,9 @@ async def open_test_runtime(
         sampler=Sampler(interval=0.2),
         admission=admission or quiet,
     )
-    sockets = await trio.to_thread.run_sync(bind, settings.http.host, 0, settings.http.unix)
+    sockets = await trio.to_thread.run_sync(
+        bind, settings.http.host, 0, settings.http.unix, limiter=trio.CapacityLimiter(1)
+    )
     try:
         async with open_runtime(settings, sockets=sockets, surroundings=surroundings) as runtime:
             await runtime.wait_ready()

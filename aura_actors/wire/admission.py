@@ -13,10 +13,10 @@ from aura_actors.wire.metrics import Wire
 
 JobId = Annotated[
     str,
-    Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+\Z", description="Letters, digits and ._:-"),
+    Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)", description="Letters, digits and ._:-"),
 ]
 Owner = Annotated[str, Meta(min_length=1, max_length=128)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+\Z")]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$(?!\n)")]
 Bytes = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Priority = Literal["low", "normal", "high"]
@@ -35,6 +35,8 @@ class AcquireBody(Body, frozen=True, kw_only=True):
     """What the job will hold at most; `[admission] bytes_per_job` where it is not given."""
     estimated_memory_bytes: Bytes | None = None
     """The guide's name for `memoryBytes`; give one of the two."""
+    cpu_cores: Annotated[float, Meta(ge=0)] = 0
+    """Cores to reserve; only 0 in this version."""
     requires_gpu: bool = False
     priority: Priority = "normal"
     kind: Name | None = None
@@ -72,6 +74,13 @@ class Reason(Wire, frozen=True, kw_only=True):
     text: str
 
 
+class AssignedGpu(Wire, frozen=True, kw_only=True):
+    """A graphics processor that a job may use."""
+
+    index: int
+    uuid: str
+
+
 class Lease(Wire, frozen=True, kw_only=True):
     """A grant. `leaseId` is a secret: whoever shows it may renew and release."""
 
@@ -81,7 +90,8 @@ class Lease(Wire, frozen=True, kw_only=True):
     """Grows with every grant, across restarts; a newer holder of an id has a larger one."""
     owner: str
     memory_bytes: int
-    gpus: list[dict[str, str]]
+    cpu_cores: float
+    gpus: list[AssignedGpu]
     granted_at: dt.datetime
     expires_at: dt.datetime
     ttl_seconds: float

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from aura_actors.actors.admission import Admission, AdmissionRule
-from aura_actors.domain.headroom import MemoryRule
+from aura_actors.actors.admission import Admission, AdmissionRule, Seen
+from aura_actors.domain.cpu_gate import CpuGate
+from aura_actors.domain.headroom import MemoryRule, Peak
 from aura_actors.domain.ledger import JobLease, JobSpec, Outcome, SlotRule
 from aura_actors.domain.snapshot import CollectorHealth, CpuUse, MemoryUse, NetworkUse, ProcessUse, Snapshot
 from aura_actors.errors import Conflict, Foreign, Gone, Lost, NotStarted, Refused, SpecChanged, StoreUnavailable
@@ -82,6 +83,7 @@ class House:
         self.snapshots.set(snapshot(at=clock()))
         self.totals = Latest(m.Totals(job_slots=0, active_jobs=0, reserved_bytes=0, active_providers=()))
         self.view: Latest[m.AdmissionView | None] = Latest(None)
+        self.seen = Seen(cpu=CpuGate(100), external=Peak())
         self.journal = FaultyJournal(folder / "journal.db", boot=boot, session=session)
         self.limiter = trio.CapacityLimiter(1)
         self.clock = clock
@@ -105,6 +107,7 @@ class House:
             snapshots=self.snapshots,
             totals=self.totals,
             view=self.view,
+            seen=self.seen,
             limiter=self.limiter,
             clock=self.clock,
             wall=lambda: 1000 + self.clock(),
@@ -331,6 +334,49 @@ async def test_a_restart_of_the_program_keeps_the_fences_and_gives_time_to_renew
         clock.now += 5.1
         assert await jobs(house) == {}
         assert (await ask(house.cell.ref, acquire("new"))).lease.fence == 51
+
+
+async def test_what_was_released_or_expired_does_not_come_back_and_renewals_do(tmp_path: Path) -> None:
+    clock = Clock()
+    async with open_house(tmp_path, session="one", clock=clock) as house:
+        released = (await ask(house.cell.ref, acquire("released"))).lease
+        renewed = (await ask(house.cell.ref, acquire("renewed", ttl=10))).lease
+        await ask(house.cell.ref, acquire("expired", ttl=5))
+        slot = await house.cell.ref.ask(m.AcquireSlot(provider="P", owner="me", ttl_seconds=10), within=60)
+        clock.now += 6
+        await house.cell.ref.ask(m.Release(job_id="released", secret=released.secret), within=60)
+        await house.cell.ref.ask(m.Renew(job_id="renewed", secret=renewed.secret, ttl_seconds=200), within=60)
+        await house.cell.ref.ask(
+            m.RenewSlot(provider="P", slot_id=slot.key, secret=slot.secret, ttl_seconds=200), within=60
+        )
+        await house.crash()
+        assert await jobs(house) == {"renewed": 2}
+    async with open_house(tmp_path, session="two", clock=clock) as house:
+        assert await jobs(house) == {"renewed": 2}
+        clock.now += 150
+        assert await jobs(house) == {"renewed": 2}
+        assert house.totals.value.active_providers == ("P",)
+        clock.now += 60
+        assert await jobs(house) == {}
+        assert not house.totals.value.active_providers
+
+
+async def test_a_crash_opens_no_gate(tmp_path: Path) -> None:
+    """What was seen of external use and of the processor is older than the incarnation, and stays."""
+    clock = Clock()
+    async with open_house(tmp_path, clock=clock) as house:
+        house.snapshots.set(snapshot(2, at=clock(), used=63 * GIB))
+        await ask_until_seen(house)
+        clock.now += 1
+        house.snapshots.set(snapshot(3, at=clock(), used=0))
+        await ask_until_seen(house)
+        await house.crash()
+        with pytest.raises(Refused):
+            await ask(house.cell.ref, acquire("a", memory=2 * GIB))
+
+
+async def ask_until_seen(house: House) -> None:
+    await house.cell.ref.ask(m.Describe(), within=60)
 
 
 async def test_a_reboot_ends_every_lease_and_fences_go_on(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 from aura_actors.errors import AskTimeout, InvalidValue, Lost, MailboxFull, NotStarted
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.cell import Cell, DeadLetter
-from aura_actors.kernel.child_spec import ChildSpec
+from aura_actors.kernel.child_spec import ChildSpec, Restart
 from aura_actors.kernel.mailbox import Overflow, Verdict
 from aura_actors.kernel.request import Request
 from aura_actors.kernel.supervisor import Supervisor
@@ -254,3 +254,75 @@ async def test_forgotten_questions_leave_no_trace(autojump_clock: trio.testing.M
             with pytest.raises(InvalidValue):
                 await cell.ref.ask(Refuse(), within=1)
         assert len(cell._questions) == 0
+
+
+async def test_an_ask_to_a_stopped_actor_fails_at_once_and_promises_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with running(Bench()) as cell:
+        pass
+    with pytest.raises(NotStarted) as caught:
+        await cell.ref.ask(Double(1), within=60)
+    assert caught.value.retry_after_seconds is None
+
+
+async def test_a_question_dropped_for_a_newer_one_is_told_so(autojump_clock: trio.testing.MockClock) -> None:
+    bench = Bench()
+    async with running(bench, overflow=Overflow.LATEST) as cell, trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: cell.ref.ask(Hold(), within=600))
+        await wait_all_tasks_blocked()
+        began = trio.current_time()
+
+        async def dropped() -> None:
+            with pytest.raises(MailboxFull):
+                await cell.ref.ask(Double(1), within=60)
+            assert trio.current_time() - began < 1
+
+        nursery.start_soon(dropped)
+        await wait_all_tasks_blocked()
+        cell.ref.tell(Note("newer"))
+        await wait_all_tasks_blocked()
+        bench.gate.set()
+
+
+async def test_a_failed_close_does_not_hide_the_crash(autojump_clock: trio.testing.MockClock) -> None:
+    class Sore(Subject):
+        async def close(self) -> None:
+            raise OSError("close failed")
+
+    reports: list[str] = []
+    cell: Cell[Message] = Cell("sore", lambda: Sore(Bench()))
+    supervisor = Supervisor(
+        "test", [ChildSpec(name="sore", service=cell)], report=lambda report: reports.append(report.error)
+    )
+    stopping = trio.Event()
+    async with trio.open_nursery() as nursery:
+
+        async def run(task_status: trio.TaskStatus[None]) -> None:
+            await supervisor.run(stopping=stopping, task_status=task_status)
+
+        await nursery.start(run)
+        cell.ref.tell(Fail())
+        await trio.sleep(0.01)
+        stopping.set()
+    assert reports[0] == "ZeroDivisionError: on purpose; OSError: close failed"
+
+
+async def test_an_actor_that_is_never_run_again_accepts_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    bench = Bench()
+    cell: Cell[Message] = Cell("once", lambda: Subject(bench), dead_letter=bench.dead.append)
+    spec = ChildSpec(name="once", service=cell, restart=Restart.TEMPORARY)
+    supervisor = Supervisor("test", [spec])
+    stopping = trio.Event()
+    async with trio.open_nursery() as nursery:
+
+        async def run(task_status: trio.TaskStatus[None]) -> None:
+            await supervisor.run(stopping=stopping, task_status=task_status)
+
+        await nursery.start(run)
+        cell.ref.tell(Fail())
+        cell.ref.tell(Note("behind"))
+        await trio.sleep(1)
+        assert cell.ref.tell(Note("late")) is Verdict.STOPPED
+        assert [letter.message for letter in bench.dead] == [Fail(), Note("behind")]
+        stopping.set()

@@ -8,7 +8,9 @@ import trio
 
 from aura_actors import Settings, open_runtime
 from aura_actors.config.sections import Admission, Provider, Providers
+from aura_actors.domain.ledger import JobSpec
 from aura_actors.errors import AlreadyServed, Conflict, InvalidValue, NeverFits, Refused
+from aura_actors.messages import admission as m
 
 GIB = 2**30
 
@@ -57,6 +59,32 @@ async def test_a_reservation_is_renewed_while_its_block_runs(tmp_path: Path) -> 
             await trio.sleep(0.8)  # real time: the lease's own clock is the machine's
             assert runtime.utilization().active_jobs == 1
             assert runtime.parts.admission.statistics().handled > renewals
+
+
+async def test_a_lease_that_somebody_else_got_meanwhile_is_left_to_them(tmp_path: Path) -> None:
+    """The loop stalled, the lease ended, another owner took the id: the block goes on, and ends, without harm."""
+    async with open_runtime(settings(tmp_path, lease_ttl=0.3)) as runtime:
+        await runtime.wait_ready()
+        async with runtime.reserve("a", memory=GIB) as lease:
+            ref = runtime.parts.admission.ref
+            await ref.ask(m.Release(job_id="a", secret=lease.lease_id), within=5)
+            other = m.Acquire(job_id="a", owner="else", spec=JobSpec(memory_bytes=5), ttl_seconds=60)
+            theirs = (await ref.ask(other, within=5)).lease
+            await trio.sleep(0.3)  # real time: two renewals meet the other's lease
+        assert runtime.utilization().total_reserved_memory_bytes == 5
+        await ref.ask(m.Release(job_id="a", secret=theirs.secret), within=5)
+
+
+async def test_a_reservation_cancelled_while_it_is_asked_for_holds_nothing(tmp_path: Path) -> None:
+    async with open_runtime(settings(tmp_path)) as runtime:
+        await runtime.wait_ready()
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            async with runtime.reserve("a", memory=GIB):
+                pass
+        async with runtime.reserve("b", memory=2 * GIB):
+            pass
+        assert runtime.utilization().active_jobs == 0
 
 
 async def test_what_does_not_fit_is_refused_with_reasons(tmp_path: Path) -> None:

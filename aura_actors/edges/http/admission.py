@@ -184,6 +184,8 @@ def _spec(call: Call) -> JobSpec:
     body: wire.AcquireBody = call.body
     if body.memory_bytes is not None and body.estimated_memory_bytes is not None:
         raise InvalidValue("is another name for memoryBytes; give one of the two", path="/estimatedMemoryBytes")
+    if body.cpu_cores:
+        raise InvalidValue("cores are not reserved in this version; leave it out", path="/cpuCores")
     memory = body.memory_bytes if body.memory_bytes is not None else body.estimated_memory_bytes
     return JobSpec(
         memory_bytes=call.services.bytes_per_job if memory is None else memory,

@@ -43,7 +43,13 @@ def build(
     for operation in OPERATIONS:
         rule = re.sub(r"{(\w+)}", r"<\1>", operation.path)
         name = operation.handler.__name__
-        app.add_url_rule(rule, name, _view(operation, services), methods=[operation.method])
+        app.add_url_rule(
+            rule,
+            name,
+            _view(operation, services),
+            methods=[operation.method],
+            provide_automatic_options=False,
+        )
     document = msgspec.json.encode(openapi_document())
     _add(app, "/openapi.json", "openapi", lambda: Answer(body=document))
     _add(app, "/metrics", "metrics", lambda: exposition.answer(request.headers.get("Accept", "")))
@@ -70,7 +76,8 @@ def _view(operation: Operation, services: Services) -> View:
         except msgspec.ValidationError as error:
             return _response(problems.from_validation(error))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return _response(problems.problem(400, f"the body is not JSON: {error}"))
+            raw = await request.get_data(as_text=False)
+            return _response(problems.from_malformed(raw, error))
         except AuraError as error:
             return _response(problems.from_error(error))
 
@@ -94,7 +101,7 @@ def _check_path(operation: Operation, path: dict[str, str]) -> None:
 
 
 async def _body(operation: Operation, decoder: msgspec.json.Decoder[Any]) -> Any:
-    raw = await request.get_data(cache=False, as_text=False)
+    raw = await request.get_data(as_text=False)
     if not raw and not operation.body_required:
         return operation.body()
     if request.mimetype != "application/json":
@@ -106,7 +113,7 @@ def _add(app: QuartTrio, path: str, name: str, answer: Callable[[], Answer]) -> 
     async def view() -> Response:
         return _response(answer())
 
-    app.add_url_rule(path, name, view, methods=["GET"])
+    app.add_url_rule(path, name, view, methods=["GET"], provide_automatic_options=False)
 
 
 def _static(file: StaticFile) -> Answer:

@@ -4,6 +4,7 @@ Owns which status an error of ours has, and turns msgspec's path into a JSON poi
 one clear sentence, never a traceback.
 """
 
+import json
 import math
 import re
 
@@ -89,6 +90,27 @@ def from_validation(error: msgspec.ValidationError) -> Answer:
         pointer += f"/{_escaped(unknown['name'])}"
     where = f" (at {pointer})" if pointer else ""
     return problem(422, f"{text}{where}", kind="invalid-value", pointer=pointer)
+
+
+def from_malformed(raw: str | bytes, error: Exception) -> Answer:
+    """400; or 422 with the pointer, where all that is wrong is a number that JSON has no word for (NaN)."""
+    try:
+        pointer = _odd_number(json.loads(raw))
+    except (ValueError, RecursionError):
+        pointer = None
+    if pointer is None:
+        return problem(400, f"the body is not JSON: {error}")
+    return problem(
+        422, f"NaN and Infinity are no numbers here (at {pointer})", kind="invalid-value", pointer=pointer
+    )
+
+
+def _odd_number(value: object, pointer: str = "") -> str | None:
+    if isinstance(value, float):
+        return None if math.isfinite(value) else pointer
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = (_odd_number(each, f"{pointer}/{_escaped(str(key))}") for key, each in inner)
+    return next((place for place in found if place is not None), None)
 
 
 def _escaped(step: str) -> str:

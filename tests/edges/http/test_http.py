@@ -254,10 +254,22 @@ async def test_conflicts_tell_other_owner_from_other_specification(tmp_path: Pat
         assert (other.status_code, larger.status_code) == (409, 422)
 
 
+async def test_the_pattern_of_ids_means_the_same_in_a_browser(tmp_path: Path) -> None:
+    """JSON Schema's regular expressions are JavaScript's: they know no \\Z."""
+    async with served(tmp_path) as (client, _):
+        text = (await client.get("/openapi.json")).text
+        assert "\\\\Z" not in text
+        assert (
+            await client.post("/api/admission/jobs", content=b'{"jobId": "a\\n"}', headers=JSON)
+        ).status_code == 422
+
+
 async def test_provider_slots_over_http(tmp_path: Path) -> None:
     async with served(tmp_path) as (client, _):
         slots = [await client.post("/api/providers/OpenAI/slots", json={}) for _ in range(6)]
         assert [answer.status_code for answer in slots] == [201] * 5 + [429]
+        (reason,) = slots[-1].json()["reasons"]
+        assert (reason["dimension"], len(reason["holders"])) == ("provider:OpenAI", 5)
         assert (await client.get("/api/providers")).json()["providers"][0]["available"] == 0
         assert (await client.get("/api/metrics/utilization")).json()["activeProviders"] == ["OpenAI"]
         slot = slots[0].json()
@@ -277,7 +289,9 @@ async def test_provider_slots_over_http(tmp_path: Path) -> None:
         (b"", 400, None),
         (b"\xff\xfe", 400, None),
         (b'{"jobId": "a", "owner": "\xed\xa0\x80"}', 400, None),
-        (b'{"jobId": "a", "memoryBytes": NaN}', 400, None),
+        (b'{"jobId": "a", "memoryBytes": NaN}', 422, "/memoryBytes"),
+        (b'{"jobId": "a", "ttlSeconds": -Infinity}', 422, "/ttlSeconds"),
+        (b'{"jobId": "a", "cpuCores": 1}', 422, "/cpuCores"),
         (b'{"surprise": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", 422, "/surprise"),
         (b"[]", 422, ""),
         (b"{}", 422, ""),

@@ -1,0 +1,34 @@
+"""Alerts: raised above a threshold, cleared below it by a margin, once each."""
+
+from aura_actors.domain.alerts import Alerts, Threshold
+
+CPU = Threshold(name="cpu", above=90, unit="%")
+
+
+def observed(alerts: Alerts, *values: float | None) -> list[tuple[str, bool]]:
+    changes = []
+    for second, value in enumerate(values):
+        changes += [(a.name, a.cleared_at is not None) for a in alerts.observe({"cpu": value}, second)]
+    return changes
+
+
+def test_a_value_above_the_threshold_raises_once() -> None:
+    alerts = Alerts((CPU,))
+    assert observed(alerts, 90, 91, 95, 92) == [("cpu", False)]
+    assert [(a.value, a.raised_at) for a in alerts.active] == [(92, 1)]
+
+
+def test_a_value_that_swings_around_the_threshold_is_one_alert() -> None:
+    assert observed(Alerts((CPU,)), 91, 89, 91, 86, 91) == [("cpu", False)]
+
+
+def test_an_alert_is_cleared_five_points_below() -> None:
+    alerts = Alerts((CPU,))
+    assert observed(alerts, 91, 85, 84.9) == [("cpu", False), ("cpu", True)]
+    assert alerts.active == ()
+
+
+def test_a_value_that_is_not_known_changes_nothing() -> None:
+    alerts = Alerts((CPU,))
+    assert observed(alerts, 91, None) == [("cpu", False)]
+    assert len(alerts.active) == 1
