@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help serve test check lint types contracts coverage wheel bench lock clean
+.PHONY: help serve test check lint types contracts coverage wheel bench chaos lock clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
@@ -35,6 +35,9 @@ wheel: $(VENV)/.dev  ## Build the wheel and use it from somewhere else
 
 bench: $(VENV)/.dev  ## Run the benchmarks; make bench ARGS="restart --quick" chooses
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(VENV)/.dev  ## Thousands of generated supervision trees against the model, with new seeds each time
+	@AURA_CHAOS_EXAMPLES=4000 $(BIN)/python -m pytest tests/kernel/test_supervision_model.py --timeout 1800 $(ARGS)
 
 lock:  ## Renew both locks from pyproject.toml; needs uv
 	printf 'hatchling>=1.27\n' | uv pip compile -q --universal --generate-hashes --python-version 3.11 \

@@ -8,13 +8,14 @@ from pathlib import Path
 from aura_actors.config import Settings, sections, to_toml
 from aura_actors.edges.http.api import Operation
 from aura_actors.edges.http.operations import OPERATIONS
+from aura_actors.kernel.lifecycle import NEXT
 
 REFERENCE = Path(__file__).parent / "reference"
 
 
 def pages() -> dict[str, str]:
     """Every generated page by its file name."""
-    return {"configuration.md": configuration(), "http.md": http()}
+    return {"configuration.md": configuration(), "http.md": http(), "lifecycle.md": lifecycle()}
 
 
 def configuration() -> str:
@@ -67,6 +68,33 @@ def _comments() -> dict[str, dict[str, str]]:
                     case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
                         fields[name] = " ".join(words.split())
     return found
+
+
+def lifecycle() -> str:
+    """The states of a supervised child, drawn from the table that the supervisor follows."""
+    arrows = [
+        f"    {state.name.lower()} --> {after.name.lower()}: {signal.value}"
+        for (state, signal), after in NEXT.items()
+        if state is not after
+    ]
+    rows = [f"| {state.value} | {signal.value} | {after.value} |" for (state, signal), after in NEXT.items()]
+    return "\n".join(
+        [
+            "# The life of a supervised child",
+            "",
+            "Generated from `aura_actors/kernel/lifecycle.py`. What is not in the table raises and changes nothing.",
+            "",
+            "```mermaid",
+            "stateDiagram-v2",
+            *arrows,
+            "```",
+            "",
+            "| state | signal | next |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
 
 
 def http() -> str:

@@ -80,7 +80,7 @@ class Admission(Actor[m.AdmissionMessage]):
         snapshots: Latest[Snapshot | None],
         totals: Latest[m.Totals],
         view: Latest[m.AdmissionView | None],
-        seen: "Seen",
+        seen: Seen,
         limiter: trio.CapacityLimiter,
         clock: Callable[[], float],
         wall: Callable[[], float],

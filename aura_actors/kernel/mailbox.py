@@ -68,6 +68,7 @@ class Mailbox:
         self._arrival = trio.Event()
         self.closed = False
         """Nothing more is accepted."""
+        self._discarded = False
         self._high_water = 0
         self._refused = 0
         self._dropped = 0
@@ -145,11 +146,15 @@ class Mailbox:
         self._arrival.set()
 
     def reopen(self) -> None:
-        """Accept again, after `discard`: a supervisor that was stopped may be started again."""
-        if self.closed:
+        """Accept again: a child that was stopped for a sibling's sake, or with its supervisor, is back.
+
+        After a mere `close` what waited is still there; after `discard` nothing is.
+        """
+        self.closed = False
+        if self._discarded:
+            self._discarded = False
             self._data_in, self._data_out = trio.open_memory_channel[Envelope](self._capacity)
             self._control_in, self._control_out = trio.open_memory_channel[Envelope](self._control_capacity)
-            self.closed = False
 
     def discard(self, reason: str) -> None:
         """Drop everything that waits, release senders that wait for room, and tell `undeliverable`."""
@@ -158,6 +163,7 @@ class Mailbox:
             self._drop(envelope, reason)
         self._data_out.close()
         self._control_out.close()
+        self._discarded = True
 
     def _drop(self, envelope: Envelope, reason: str) -> None:
         envelope.taken = True

@@ -127,3 +127,24 @@ async def test_high_water_remembers_the_deepest_moment() -> None:
         mailbox.put_nowait(Envelope(n))
     drained(mailbox)
     assert (mailbox.statistics().depth, mailbox.statistics().high_water) == (0, 3)
+
+
+async def test_reopening_keeps_what_waited_and_starts_anew_after_a_discard() -> None:
+    mailbox, lost = make()
+    mailbox.put_nowait(Envelope(1))
+    mailbox.close()
+    mailbox.reopen()
+    assert mailbox.put_nowait(Envelope(2)) is Verdict.DELIVERED
+    mailbox.discard("stopped")
+    mailbox.reopen()
+    assert mailbox.put_nowait(Envelope(3)) is Verdict.DELIVERED
+    assert (drained(mailbox), lost) == ([3], [1, 2])
+
+
+async def test_a_void_tick_is_passed_over() -> None:
+    mailbox, _ = make()
+    tick = Envelope("tick of an old incarnation")
+    mailbox.put_nowait(tick, control=True)
+    mailbox.put_nowait(Envelope("data"))
+    tick.void = True
+    assert drained(mailbox) == ["data"]
