@@ -112,7 +112,7 @@ def http() -> str:
             "|---|---|---|",
             *rows,
             "| `GET /metrics`, `GET /api/metrics/prometheus` | The Prometheus exposition. | 200 |",
-            "| `GET /openapi.json` | The OpenAPI 3.1 document. | 200 |",
+            "| `GET /openapi.json`, `GET /docs` | The OpenAPI 3.1 document, and the same as a page. | 200 |",
             "| `GET /feed` | The WebSocket feed ([protocol](../feed.md)). | 101, 426 |",
             "",
             *BODIES,

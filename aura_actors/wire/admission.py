@@ -56,6 +56,8 @@ class SlotBody(Body, frozen=True, kw_only=True):
     """Ask for one slot at a provider."""
 
     owner: Owner | None = None
+    tokens: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    """What the call is expected to use; without effect until providers have token limits."""
     wait_seconds: Annotated[float, Meta(ge=0, le=3_600)] = 0
     ttl_seconds: Seconds | None = None
 

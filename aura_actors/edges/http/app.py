@@ -16,8 +16,9 @@ from werkzeug.exceptions import HTTPException
 from aura_actors.edges.http import problems
 from aura_actors.edges.http.api import Answer, Call, Operation
 from aura_actors.edges.http.document import openapi_document
+from aura_actors.edges.http.manual import manual
 from aura_actors.edges.http.operations import OPERATIONS
-from aura_actors.edges.http.page import SECURITY_HEADERS, StaticFile
+from aura_actors.edges.http.page import HTML, SECURITY_HEADERS, StaticFile
 from aura_actors.edges.http.prometheus import Exposition
 from aura_actors.edges.services import Services
 from aura_actors.errors import AuraError
@@ -50,8 +51,10 @@ def build(
             methods=[operation.method],
             provide_automatic_options=False,
         )
-    document = msgspec.json.encode(openapi_document())
-    _add(app, "/openapi.json", "openapi", lambda: Answer(body=document))
+    document = openapi_document()
+    as_json, as_page = msgspec.json.encode(document), manual(document)
+    _add(app, "/openapi.json", "openapi", lambda: Answer(body=as_json))
+    _add(app, "/docs", "docs", lambda: Answer(body=as_page, content_type=HTML, headers=SECURITY_HEADERS))
     _add(app, "/metrics", "metrics", lambda: exposition.answer(request.headers.get("Accept", "")))
     _add(app, "/api/metrics/prometheus", "prometheus", lambda: exposition.answer(request.headers.get("Accept", "")))
     _add(app, "/feed", "feed", _upgrade_needed)

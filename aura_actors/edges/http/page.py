@@ -10,8 +10,9 @@ from typing import Final
 
 import msgspec
 
+HTML: Final = "text/html; charset=utf-8"
 TYPES: Final = {
-    "html": "text/html; charset=utf-8",
+    "html": HTML,
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",

@@ -382,6 +382,17 @@ async def test_without_the_token_only_the_page_and_health_answer(tmp_path: Path)
 # --- document and page -------------------------------------------------------------------------------------------
 
 
+async def test_the_manual_names_every_operation_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    async with served(tmp_path) as (client, _):
+        page = await client.get("/docs")
+        document = (await client.get("/openapi.json")).json()
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        for path, operations in document["paths"].items():
+            assert all(f"{method.upper()} {path}" in page.text for method in operations)
+        assert "://" not in page.text
+        assert "default-src 'self'" in page.headers["content-security-policy"]
+
+
 async def test_every_reference_in_the_document_leads_somewhere(tmp_path: Path) -> None:
     async with served(tmp_path) as (client, _):
         document = (await client.get("/openapi.json")).json()
