@@ -44,6 +44,7 @@ from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.supervisor import CrashReport, Supervisor
 from aura_actors.kernel.threads import Threads
+from aura_actors.kernel.watchdog import LoopWatchdog, Stall
 from aura_actors.messages import public
 from aura_actors.messages.admission import AdmissionMessage, AdmissionView, Totals
 from aura_actors.messages.cleanup import CleanupMessage
@@ -132,6 +133,7 @@ class Parts:
                 ChildSpec(name="cleanup", service=self.cleanup),
                 ChildSpec(name="publisher", service=self.publisher),
                 *([ChildSpec(name="listener", service=self._listener(sockets))] if sockets else []),
+                ChildSpec(name="watchdog", service=LoopWatchdog(_log_stall)),
             ],
             report=_report,
             on_stuck=lambda names: self.when_stuck(names),
@@ -324,6 +326,10 @@ def _access(settings: Settings, sockets: Sequence[socket.socket]) -> Access:
 def addresses(sockets: Sequence[socket.socket], root_path: str) -> list[str]:
     """Where clients find us, one per socket."""
     return [address_of(sock) + (root_path if sock.family != socket.AF_UNIX else "") for sock in sockets]
+
+
+def _log_stall(stall: Stall) -> None:
+    log.error("the loop is held up", actor=stall.actor, where=stall.where, seconds=stall.seconds)
 
 
 def _log_stuck(names: list[str]) -> None:

@@ -24,6 +24,7 @@ from aura_actors.kernel.supervisor import GaveUp, StartFailed
 from aura_actors.runtime.library import Runtime
 from aura_actors.runtime.opening import open_runtime
 from aura_actors.runtime.parts import addresses
+from aura_actors.runtime.systemd import keep_alive, notify
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -47,6 +48,7 @@ async def serve(settings: Settings, *, ready_file: Path | None, announce: Callab
                 nursery.start_soon(_say_ready, runtime, urls, ready_file)
                 await _stop_signal(signals)
                 log.info("stopping")
+                await notify("STOPPING=1")
                 nursery.cancel_scope.cancel()
     except* (GaveUp, StartFailed, StoreUnavailable) as failed:
         log.critical("cannot go on", error=describe(failed))
@@ -67,6 +69,8 @@ async def _say_ready(runtime: Runtime, urls: list[str], ready_file: Path | None)
     if ready_file is not None:
         await _in_thread(_write_ready_file, ready_file, urls)
     log.info("ready", addresses=urls)
+    await notify("READY=1")
+    await keep_alive()
 
 
 async def _stop_signal(signals: AsyncIterator[int]) -> None:
