@@ -69,6 +69,10 @@ class Mailbox:
         self.closed = False
         """Nothing more is accepted."""
         self._discarded = False
+        # Invariant: what is in a lane, and for the data lane the senders that wait for room as well. Counted here,
+        # because asking the channels costs as much as sending does.
+        self._in_control = 0
+        self._in_data = 0
         self._high_water = 0
         self._refused = 0
         self._dropped = 0
@@ -87,9 +91,14 @@ class Mailbox:
             if control or self._overflow in (Overflow.BLOCK, Overflow.REJECT):
                 return self._refuse(Verdict.FULL)
             # Nobody ever blocks on such a lane, so the eviction cannot hit a sender that was told "delivered".
+            self._in_data -= 1
             self._drop(self._data_out.receive_nowait(), "replaced by a newer message")
             lane.send_nowait(envelope)
             verdict = Verdict.REPLACED
+        if control:
+            self._in_control += 1
+        else:
+            self._in_data += 1
         self._announce()
         return verdict
 
@@ -99,10 +108,15 @@ class Mailbox:
             return self.put_nowait(envelope)
         if self.closed:
             return self._refuse(Verdict.STOPPED)
+        self._in_data += 1
         try:
             await self._data_in.send(envelope)
         except trio.BrokenResourceError:
+            self._in_data -= 1
             return self._refuse(Verdict.STOPPED)
+        except trio.Cancelled:
+            self._in_data -= 1
+            raise
         self._announce()
         return Verdict.DELIVERED
 
@@ -111,20 +125,26 @@ class Mailbox:
         return verdict
 
     def _announce(self) -> None:
-        self._high_water = max(self._high_water, self.statistics().depth)
+        self._high_water = max(self._high_water, self._in_control + self._in_data)
         self._arrival.set()
 
     # --- taking out ---
 
     def take_nowait(self) -> Envelope | None:
         """The next message, control first; None when nothing waits."""
-        for lane in (self._control_out, self._data_out):
+        while self._in_control or self._in_data:
+            control = self._in_control > 0
             try:
-                envelope = lane.receive_nowait()
-            except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
-                continue
+                envelope = (self._control_out if control else self._data_out).receive_nowait()
+            except (trio.WouldBlock, trio.ClosedResourceError):
+                return None  # a sender is on its way in, or the mailbox was discarded
+            if control:
+                self._in_control -= 1
+            else:
+                self._in_data -= 1
             envelope.taken = True
-            return self.take_nowait() if envelope.void else envelope
+            if not envelope.void:
+                return envelope
         return None
 
     async def take(self) -> Envelope | None:
@@ -175,9 +195,8 @@ class Mailbox:
 
     def statistics(self) -> MailboxStatistics:
         """Depth, high water and counts now."""
-        data, control = self._data_in.statistics(), self._control_in.statistics()
         return MailboxStatistics(
-            depth=data.current_buffer_used + control.current_buffer_used + data.tasks_waiting_send,
+            depth=self._in_control + self._in_data,
             high_water=self._high_water,
             capacity=self._capacity,
             refused=self._refused,

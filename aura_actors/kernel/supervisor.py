@@ -254,8 +254,11 @@ class Supervisor:
         child.signal(Signal.RETRY_LATER)
         self._tell(child, crash, delay)
         group = await self._suspend(affected)
-        assert self._nursery is not None
-        self._nursery.start_soon(self._retry_later, delay, _Retry(tuple((c, c.generation) for c in group)))
+        retry = _Retry(tuple((c, c.generation) for c in group))
+        if delay <= 0:
+            self._events_in.send_nowait(retry)
+        elif self._nursery is not None:
+            self._nursery.start_soon(self._retry_later, delay, retry)
 
     def _charge(self, child: Child, crash: Exception | None) -> float:
         """Take one restart out of the budget; the delay before it. Raises `GaveUp` when none is left."""
