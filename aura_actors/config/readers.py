@@ -7,6 +7,7 @@ know which key it reads: the loader adds the path and the source.
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -21,16 +22,16 @@ _HUGE_BITS = 256
 """Python refuses to write out an integer of some thousand digits."""
 
 
-class Reader(Generic[T]):
+class Reader(ABC, Generic[T]):
     """One kind of value."""
 
+    @abstractmethod
     def read(self, value: object) -> T:
         """The value, checked and in its plain form. Raises InvalidValue without a path."""
-        raise NotImplementedError
 
+    @abstractmethod
     def toml(self, value: T) -> str:
         """The TOML literal that reads back to `value`."""
-        raise NotImplementedError
 
 
 class Flag(Reader[bool]):

@@ -4,6 +4,7 @@ Owns the contract between an actor and the cell that runs it. State that must su
 a store; everything an actor keeps in itself is gone with the incarnation.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -66,18 +67,18 @@ class Context(Generic[M]):
         return scope.cancel
 
 
-class Actor(Generic[M]):
+class Actor(ABC, Generic[M]):
     """Base of every actor. `M` is the union of its messages: the type of its mailbox."""
 
     async def open(self, context: Context[M]) -> None:
         """Get ready. Runs before the actor counts as started; an exception fails the start."""
 
+    @abstractmethod
     async def handle(self, message: M) -> object:
         """Deal with one message; the return value answers a request.
 
         An `AuraError` raised here answers the asker and the actor lives. Anything else is a crash.
         """
-        raise NotImplementedError
 
     async def close(self) -> None:
         """Let go of what `open` took. Runs shielded from cancellation, for the grace period at most."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 import pytest
@@ -91,15 +92,16 @@ async def running(
     cell = Cell(
         "subject", lambda: Subject(bench), capacity=capacity, overflow=overflow, dead_letter=bench.dead.append
     )
-    supervisor = Supervisor("test", [ChildSpec(name="subject", service=cell)], chance=lambda: 0.5)
-    stopping = trio.Event()
-
-    async def run(task_status: trio.TaskStatus[None]) -> None:
-        await supervisor.run(stopping=stopping, task_status=task_status)
-
-    async with trio.open_nursery() as nursery:
-        await nursery.start(run)
+    async with supervised(Supervisor("test", [ChildSpec(name="subject", service=cell)], chance=lambda: 0.5)):
         yield cell
+
+
+@asynccontextmanager
+async def supervised(supervisor: Supervisor) -> AsyncIterator[None]:
+    stopping = trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(supervisor.run, stopping=stopping))
+        yield
         stopping.set()
 
 
@@ -234,16 +236,9 @@ async def test_a_timer_ticks_on_time_and_never_doubles_a_tick_that_waits(
     times: list[float] = []
     began = trio.current_time()
     cell = Cell("slow", Slow)
-    stopping = trio.Event()
-    async with trio.open_nursery() as nursery:
-        supervisor = Supervisor("test", [ChildSpec(name="slow", service=cell)])
-
-        async def run(task_status: trio.TaskStatus[None]) -> None:
-            await supervisor.run(stopping=stopping, task_status=task_status)
-
-        await nursery.start(run)
+    supervisor = Supervisor("test", [ChildSpec(name="slow", service=cell)])
+    async with supervised(supervisor):
         await trio.sleep(6.5)
-        stopping.set()
     assert times == [pytest.approx(t) for t in (1, 3.5, 4, 5, 6)]
 
 
@@ -295,16 +290,9 @@ async def test_a_failed_close_does_not_hide_the_crash(autojump_clock: trio.testi
     supervisor = Supervisor(
         "test", [ChildSpec(name="sore", service=cell)], report=lambda report: reports.append(report.error)
     )
-    stopping = trio.Event()
-    async with trio.open_nursery() as nursery:
-
-        async def run(task_status: trio.TaskStatus[None]) -> None:
-            await supervisor.run(stopping=stopping, task_status=task_status)
-
-        await nursery.start(run)
+    async with supervised(supervisor):
         cell.ref.tell(Fail())
         await trio.sleep(0.01)
-        stopping.set()
     assert reports[0] == "ZeroDivisionError: on purpose; OSError: close failed"
 
 
@@ -313,16 +301,9 @@ async def test_an_actor_that_is_never_run_again_accepts_nothing(autojump_clock: 
     cell: Cell[Message] = Cell("once", lambda: Subject(bench), dead_letter=bench.dead.append)
     spec = ChildSpec(name="once", service=cell, restart=Restart.TEMPORARY)
     supervisor = Supervisor("test", [spec])
-    stopping = trio.Event()
-    async with trio.open_nursery() as nursery:
-
-        async def run(task_status: trio.TaskStatus[None]) -> None:
-            await supervisor.run(stopping=stopping, task_status=task_status)
-
-        await nursery.start(run)
+    async with supervised(supervisor):
         cell.ref.tell(Fail())
         cell.ref.tell(Note("behind"))
         await trio.sleep(1)
         assert cell.ref.tell(Note("late")) is Verdict.STOPPED
         assert [letter.message for letter in bench.dead] == [Fail(), Note("behind")]
-        stopping.set()
