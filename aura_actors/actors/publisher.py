@@ -18,6 +18,7 @@ from aura_actors.kernel.threads import Threads, default_statistics
 from aura_actors.messages import public
 from aura_actors.messages import publisher as m
 from aura_actors.messages.admission import AdmissionView, Totals
+from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.topics import Publication, Topics
 from aura_actors.wire import feed
 from aura_actors.wire.actors import Actors
@@ -33,6 +34,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     admission: Latest[AdmissionView | None]
     cleanup: Latest[CleanupState]
     actors: Callable[[], Actors]
+    incidents: Incidents
     threads: Threads
 
 
@@ -101,6 +103,8 @@ class Publisher(Actor[m.PublisherMessage]):
             "process", public.process(taken, limiters, view.providers if view else (), self._cache_bytes())
         )
         self._publish("utilization", public.utilization(self._world.totals.value, taken))
+        for incident in self._world.incidents.drain():
+            self._events.publish(self._encode(feed.Event, "actors", incident))
         self._publish("actors", self._world.actors())
         self._publish_alerts(taken)
 

@@ -8,6 +8,7 @@ strategy     who goes with a child that ended (pure); child: one child and its i
 actor        what an author writes; cell runs it; ref is what others hold
 mailbox      bounded pair of memory channels, control ahead of data
 request      a message that carries the type of its reply; envelope carries the reply's slot
+monitor      who is told when an actor ends
 latest       one value, the newest; bus: facts to bounded subscriptions
 watchdog     names the actor that holds the loop too long
 threads      private thread limiters, by name; permits: counted slots over trio.CapacityLimiter

@@ -6,30 +6,37 @@ a store; everything an actor keeps in itself is gone with the incarnation.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 import trio
 
-from aura_actors.kernel.envelope import Envelope
+from aura_actors.kernel.envelope import Envelope, Lifetime
 from aura_actors.kernel.mailbox import Mailbox, Verdict
-from aura_actors.kernel.ref import RETRY_SECONDS, Ref
+from aura_actors.kernel.monitor import Down
+from aura_actors.kernel.ref import Ref
 
 M = TypeVar("M")
 
 
 class Context(Generic[M]):
-    """What an incarnation may use: its own reference, a nursery as long-lived as itself, and timers."""
+    """What an incarnation may use: its own reference, a nursery as long-lived as itself, timers and monitors.
+
+    What these send goes into the control lane, is never lost there, and is void once the incarnation is over.
+    """
 
     def __init__(self, ref: Ref[M], nursery: trio.Nursery, mailbox: Mailbox) -> None:
         self.ref = ref
         self.nursery = nursery
         self._mailbox = mailbox
-        self._sent: dict[object, Envelope] = {}
+        self._lifetime = Lifetime()
+        self._demonitors: set[Callable[[], None]] = set()
 
-    def forget(self) -> None:
-        """The incarnation is over: its ticks that still wait are not for the next one, which has its own timers."""
-        for envelope in self._sent.values():
-            envelope.void = True
+    def end(self) -> None:
+        """The incarnation is over: what it sent to itself and still waits is not for the next one."""
+        self._lifetime.over = True
+        for demonitor in self._demonitors:
+            demonitor()
 
     def every(self, seconds: float, message: M, *, immediately: bool = False) -> None:
         """Put `message` into the control lane every `seconds`.
@@ -39,15 +46,13 @@ class Context(Generic[M]):
         self.nursery.start_soon(self._tick, seconds, message, immediately)
 
     async def _tick(self, seconds: float, message: M, immediately: bool) -> None:
-        timer = object()
+        tick: Envelope | None = None
         due = trio.current_time() + (0 if immediately else seconds)
         while True:
             await trio.sleep_until(due)
-            last = self._sent.get(timer)
-            if last is None or last.taken:
-                tick = Envelope(message)
-                if self._mailbox.put_nowait(tick, control=True) is Verdict.DELIVERED:
-                    self._sent[timer] = tick
+            if tick is None or tick.taken:
+                tick = self._envelope(message)
+                await self._mailbox.put(tick, control=True)
             due = max(due + seconds, trio.current_time())
 
     def after(self, seconds: float, message: M) -> Callable[[], None]:
@@ -57,14 +62,34 @@ class Context(Generic[M]):
         async def wait() -> None:
             with scope:
                 await trio.sleep(seconds)
-                tick = self._sent[scope] = Envelope(message)
-                while True:
-                    if self._mailbox.put_nowait(tick, control=True) is not Verdict.FULL:
-                        return
-                    await trio.sleep(RETRY_SECONDS)
+                await self._mailbox.put(self._envelope(message), control=True)
 
         self.nursery.start_soon(wait)
         return scope.cancel
+
+    def monitor(self, ref: Ref[Any], message: Callable[[Down], M]) -> Callable[[], None]:
+        """Put `message(down)` into the control lane whenever an incarnation of the actor behind `ref` ends.
+
+        At once, if it has ended and none has followed yet. Lasts as long as this incarnation, or until what is
+        returned is called.
+        """
+
+        def watcher(down: Down) -> None:
+            envelope = self._envelope(message(down))
+            if self._mailbox.put_nowait(envelope, control=True) is Verdict.FULL:
+                self.nursery.start_soon(partial(self._mailbox.put, envelope, control=True))
+
+        demonitor = ref.monitor(watcher)
+        self._demonitors.add(demonitor)
+
+        def end() -> None:
+            self._demonitors.discard(demonitor)
+            demonitor()
+
+        return end
+
+    def _envelope(self, message: M) -> Envelope:
+        return Envelope(message, within=self._lifetime)
 
 
 class Actor(ABC, Generic[M]):

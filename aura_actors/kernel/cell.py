@@ -15,6 +15,7 @@ from aura_actors.errors import AuraError, Lost, NotStarted
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.envelope import Envelope, ReplySlot
 from aura_actors.kernel.mailbox import Mailbox, MailboxStatistics, Overflow
+from aura_actors.kernel.monitor import Down, Monitors
 from aura_actors.kernel.ref import RETRY_SECONDS, Ref
 
 M = TypeVar("M")
@@ -65,7 +66,14 @@ class Cell(Generic[M]):
         self._accepting = False
         # Invariant: a question is in `_questions` from before it is put until its asker stops waiting.
         self._questions: set[ReplySlot] = set()
-        self.ref: Ref[M] = Ref(name, self._mailbox, expect=self._expect, forget=self._questions.discard)
+        self._monitors = Monitors()
+        self.ref: Ref[M] = Ref(
+            name,
+            self._mailbox,
+            expect=self._expect,
+            forget=self._questions.discard,
+            monitors=self._monitors,
+        )
 
     def statistics(self) -> CellStatistics:
         """Generation, counts and mailbox now."""
@@ -80,6 +88,7 @@ class Cell(Generic[M]):
         """Run one incarnation: open, handle until `stopping` and drained, close."""
         self._generation += 1
         self._mailbox.reopen()
+        self._monitors.up()
         actor = self._factory()
         try:
             async with trio.open_nursery() as nursery:
@@ -88,14 +97,16 @@ class Cell(Generic[M]):
                     await actor.open(context)
                     await self._serve_and_close(actor, stopping, nursery, task_status)
                 finally:
-                    context.forget()
+                    context.end()
                 nursery.cancel_scope.cancel()
         finally:
             self._fail_questions()
 
-    def retire(self) -> None:
-        """There is no next incarnation: what waits is buried, and whoever comes is told so."""
-        self._mailbox.discard(f"{self._name} has stopped")
+    def ended(self, reason: str | None, *, again: bool) -> None:
+        """The incarnation is over. If none follows, what waits is buried, and whoever comes is told so."""
+        if not again:
+            self._mailbox.discard(f"{self._name} has stopped")
+        self._monitors.down(Down(actor=self._name, generation=self._generation, reason=reason, again=again))
 
     async def _serve_and_close(
         self, actor: Actor[M], stopping: trio.Event, nursery: trio.Nursery, task_status: trio.TaskStatus[None]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import trio
 
 from aura_actors.kernel import crash as crashes
-from aura_actors.kernel.child_spec import ChildSpec, Retiring
+from aura_actors.kernel.child_spec import ChildSpec, Informed
 from aura_actors.kernel.lifecycle import Signal, State, advance
 
 CANCEL_SECONDS = 1.0
@@ -35,13 +35,15 @@ class Child:
         self._stopping = trio.Event()
         self._gone = trio.Event()
         self._injected: Exception | None = None
+        self._crash: str | None = None
         self._wall = wall
 
     def signal(self, signal: Signal) -> None:
         """Go to the next state of the table."""
-        self.state = advance(self.state, signal)
-        if self.state is State.STOPPED and isinstance(self.spec.service, Retiring):
-            self.spec.service.retire()
+        before, self.state = self.state, advance(self.state, signal)
+        over = self.state in (State.BACKOFF, State.STOPPED) and before is not self.state
+        if over and isinstance(self.spec.service, Informed):
+            self.spec.service.ended(self._crash, again=self.state is State.BACKOFF)
 
     @property
     def alive(self) -> bool:
@@ -62,6 +64,7 @@ class Child:
         self.starts += 1
         self.ready_at = None
         self._injected = None
+        self._crash = None
         self._scope = trio.CancelScope(deadline=trio.current_time() + self.spec.start_seconds)
         self._stopping, self.settled, self._gone = trio.Event(), trio.Event(), trio.Event()
         nursery.start_soon(self._run, self.generation, ended, name=name)
@@ -90,7 +93,8 @@ class Child:
             crash, rest = crashes.split(error)
         crash = crash or self._reason() or masked
         if crash is not None:
-            self.last_crash, self.crashed_at = crashes.describe(crash), self._wall()
+            self._crash = self.last_crash = crashes.describe(crash)
+            self.crashed_at = self._wall()
         self._gone.set()
         self.settled.set()
         ended(self, generation, crash)

@@ -22,11 +22,11 @@ class Service(Protocol):
 
 
 @runtime_checkable
-class Retiring(Protocol):
-    """A service that wants to know when it will not be run again, unless its supervisor is."""
+class Informed(Protocol):
+    """A service that wants to know how its incarnations end."""
 
-    def retire(self) -> None:
-        """The last incarnation is over."""
+    def ended(self, reason: str | None, *, again: bool) -> None:
+        """One is over: `reason` is its crash. Unless `again`, none follows before the supervisor is run again."""
 
 
 class Restart(enum.Enum):

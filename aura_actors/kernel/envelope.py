@@ -1,7 +1,7 @@
 """A message on its way, with the place where its reply goes.
 
 Owns the reply slot: filled once, by whoever is first (the handler, the actor's death or the asker's deadline).
-Replies never ride in the message itself, so messages stay plain data.
+Replies never ride in the message itself, so messages stay plain data. Knows neither mailbox nor actor.
 """
 
 from typing import Any
@@ -14,12 +14,14 @@ from aura_actors.errors import AuraError
 class ReplySlot:
     """Where the answer to one question appears. Invariant: filled at most once; later fillings are ignored."""
 
-    __slots__ = ("_error", "_filled", "_value")
+    __slots__ = ("_filled", "_value", "entering", "error")
 
     def __init__(self) -> None:
         self._filled = trio.Event()
         self._value: Any = None
-        self._error: AuraError | None = None
+        self.error: AuraError | None = None
+        self.entering: trio.CancelScope | None = None
+        """What to cancel on a refusal while the question still waits for room in the mailbox."""
 
     @property
     def filled(self) -> bool:
@@ -35,8 +37,10 @@ class ReplySlot:
     def refuse(self, error: AuraError) -> None:
         """Answer the asker with an error, which is raised where the question was asked."""
         if not self.filled:
-            self._error = error
+            self.error = error
             self._filled.set()
+            if self.entering is not None:
+                self.entering.cancel()
 
     def abandon(self) -> None:
         """Nobody waits any more: the message is skipped when its turn comes."""
@@ -45,22 +49,35 @@ class ReplySlot:
     async def wait(self) -> Any:
         """Wait for the answer; raise it where it is an error."""
         await self._filled.wait()
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         return self._value
 
 
-class Envelope:
-    """One message in a mailbox.
+class Lifetime:
+    """Of one incarnation. What it sent to itself is void once it is `over`: the next one has its own timers."""
 
-    `taken` tells a timer whether its last tick still waits; a `void` one is passed over, because the timer that
-    sent it is gone.
+    __slots__ = ("over",)
+
+    def __init__(self) -> None:
+        self.over = False
+
+
+class Envelope:
+    """One message in a mailbox; `within` is the lifetime outside of which it means nothing.
+
+    `taken` tells a timer whether its last tick still waits.
     """
 
-    __slots__ = ("message", "slot", "taken", "void")
+    __slots__ = ("message", "slot", "taken", "within")
 
-    def __init__(self, message: Any, slot: ReplySlot | None = None) -> None:
+    def __init__(self, message: Any, slot: ReplySlot | None = None, *, within: Lifetime | None = None) -> None:
         self.message = message
         self.slot = slot
         self.taken = False
-        self.void = False
+        self.within = within
+
+    @property
+    def void(self) -> bool:
+        """True for what nobody is to handle any more."""
+        return self.within is not None and self.within.over

@@ -69,8 +69,8 @@ class Mailbox:
         self.closed = False
         """Nothing more is accepted."""
         self._discarded = False
-        # Invariant: what is in a lane, and for the data lane the senders that wait for room as well. Counted here,
-        # because asking the channels costs as much as sending does.
+        # Invariant: what is in a lane, and the senders that wait for room in it as well. Counted here, because
+        # asking the channels costs as much as sending does.
         self._in_control = 0
         self._in_data = 0
         self._high_water = 0
@@ -95,30 +95,33 @@ class Mailbox:
             self._drop(self._data_out.receive_nowait(), "replaced by a newer message")
             lane.send_nowait(envelope)
             verdict = Verdict.REPLACED
-        if control:
-            self._in_control += 1
-        else:
-            self._in_data += 1
+        self._count(1, control)
         self._announce()
         return verdict
 
-    async def put(self, envelope: Envelope) -> Verdict:
-        """Put, waiting for room where the mailbox says BLOCK."""
-        if self._overflow is not Overflow.BLOCK:
+    async def put(self, envelope: Envelope, *, control: bool = False) -> Verdict:
+        """Put, waiting for room: in the data lane where the mailbox says BLOCK, in the control lane always."""
+        if not control and self._overflow is not Overflow.BLOCK:
             return self.put_nowait(envelope)
         if self.closed:
             return self._refuse(Verdict.STOPPED)
-        self._in_data += 1
+        self._count(1, control)
         try:
-            await self._data_in.send(envelope)
+            await (self._control_in if control else self._data_in).send(envelope)
         except trio.BrokenResourceError:
-            self._in_data -= 1
+            self._count(-1, control)
             return self._refuse(Verdict.STOPPED)
         except trio.Cancelled:
-            self._in_data -= 1
+            self._count(-1, control)
             raise
         self._announce()
         return Verdict.DELIVERED
+
+    def _count(self, more: int, control: bool) -> None:
+        if control:
+            self._in_control += more
+        else:
+            self._in_data += more
 
     def _refuse(self, verdict: Verdict) -> Verdict:
         self._refused += 1
@@ -138,10 +141,7 @@ class Mailbox:
                 envelope = (self._control_out if control else self._data_out).receive_nowait()
             except (trio.WouldBlock, trio.ClosedResourceError):
                 return None  # a sender is on its way in, or the mailbox was discarded
-            if control:
-                self._in_control -= 1
-            else:
-                self._in_data -= 1
+            self._count(-1, control)
             envelope.taken = True
             if not envelope.void:
                 return envelope

@@ -11,6 +11,7 @@ import trio
 from aura_actors.errors import AskTimeout, MailboxFull, NotStarted
 from aura_actors.kernel.envelope import Envelope, ReplySlot
 from aura_actors.kernel.mailbox import Mailbox, MailboxStatistics, Verdict
+from aura_actors.kernel.monitor import Monitors, Watcher
 from aura_actors.kernel.request import Request
 
 M = TypeVar("M")
@@ -30,11 +31,13 @@ class Ref(Generic[M]):
         *,
         expect: Callable[[ReplySlot], bool],
         forget: Callable[[ReplySlot], None],
+        monitors: Monitors,
     ) -> None:
         self.name = name
         self._mailbox = mailbox
         self._expect = expect
         self._forget = forget
+        self._monitors = monitors
 
     def __repr__(self) -> str:
         return f"<Ref {self.name}>"
@@ -56,22 +59,34 @@ class Ref(Generic[M]):
         """
         slot = ReplySlot()
         try:
-            with trio.fail_after(within):
+            with trio.fail_after(within) as patience:
                 if self._mailbox.closed:
                     raise NotStarted(f"{self.name} has stopped")
                 if not self._expect(slot):
                     raise NotStarted(f"{self.name} is not running", retry_after_seconds=RETRY_SECONDS)
+                slot.entering = patience
                 verdict = await self._mailbox.put(Envelope(request, slot))
+                slot.entering = None
                 if verdict is Verdict.FULL:
                     raise MailboxFull(f"{self.name} has too much waiting", retry_after_seconds=RETRY_SECONDS)
                 if verdict is Verdict.STOPPED:
                     raise NotStarted(f"{self.name} has stopped")
                 return cast("R", await slot.wait())
         except trio.TooSlowError:
+            if slot.error is not None:  # the actor ended while the question waited for room
+                raise slot.error from None
             raise AskTimeout(f"{self.name} did not answer within {within:g} s") from None
         finally:
             slot.abandon()
             self._forget(slot)
+
+    def monitor(self, watcher: Watcher) -> Callable[[], None]:
+        """Call `watcher(down)` whenever an incarnation ends, and now if none runs any more.
+
+        Call what is returned to end that. The watcher is called on the loop, must not wait and must not raise;
+        within an actor use `Context.monitor`.
+        """
+        return self._monitors.add(watcher)
 
     def statistics(self) -> MailboxStatistics:
         """What waits for the actor now."""

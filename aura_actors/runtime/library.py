@@ -15,6 +15,8 @@ import trio
 from aura_actors.domain.ledger import JobSpec
 from aura_actors.edges.services import ask
 from aura_actors.errors import AuraError, Conflict, Foreign, Gone, InvalidValue, Unavailable
+from aura_actors.kernel.bus import Bus
+from aura_actors.kernel.cell import DeadLetter
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.request import Request
 from aura_actors.messages import admission as m
@@ -92,6 +94,11 @@ class Runtime:
     def parts(self) -> Parts:
         """The wired parts, for the daemon and for tests."""
         return self._parts
+
+    @property
+    def dead_letters(self) -> Bus[DeadLetter]:
+        """Messages that no actor will handle, each with the reason, to whoever subscribes."""
+        return self._parts.incidents.dead_letters
 
     async def wait_ready(self) -> None:
         """Wait until decisions rest on measurements: about 0.2 s after the start."""

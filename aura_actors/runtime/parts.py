@@ -48,6 +48,7 @@ from aura_actors.kernel.watchdog import LoopWatchdog, Stall
 from aura_actors.messages import public
 from aura_actors.messages.admission import AdmissionMessage, AdmissionView, Totals
 from aura_actors.messages.cleanup import CleanupMessage
+from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.publisher import PublisherMessage
 from aura_actors.messages.sampler import SamplerMessage
 from aura_actors.messages.topics import Publication
@@ -110,7 +111,7 @@ class Parts:
         self.settings = settings
         self._held = held
         self.surroundings = surroundings
-        self._dead_letters = 0
+        self.incidents = Incidents()
         self.when_stuck: Callable[[list[str]], None] = _log_stuck
         """What to do about parts that do not end even when cancelled. The daemon ends the process."""
         self.epoch = secrets.token_hex(8)
@@ -135,7 +136,7 @@ class Parts:
                 *([ChildSpec(name="listener", service=self._listener(sockets))] if sockets else []),
                 ChildSpec(name="watchdog", service=LoopWatchdog(_log_stall)),
             ],
-            report=_report,
+            report=self._report,
             on_stuck=lambda names: self.when_stuck(names),
             chance=surroundings.chance,
             wall=surroundings.wall,
@@ -149,7 +150,7 @@ class Parts:
 
     def actors(self) -> Actors:
         """The supervision tree as it is now."""
-        return public.tree(self.supervisor, self._dead_letters)
+        return public.tree(self.supervisor, self.incidents.dead_letters_total)
 
     # --- the actors ---
 
@@ -157,9 +158,13 @@ class Parts:
         return Cell(name, factory, dead_letter=self._bury)  # type: ignore[arg-type]  # typed by its caller
 
     def _bury(self, letter: DeadLetter) -> None:
-        self._dead_letters += 1
+        self.incidents.buried(letter)
         # Of the message only its type: it may carry a secret.
         log.debug("dead letter", actor=letter.actor, message=type(letter.message).__name__, reason=letter.reason)
+
+    def _report(self, crash: CrashReport) -> None:
+        self.incidents.crashed(crash)
+        _log_crash(crash)
 
     def _sampler(self) -> Callable[[], Sampler]:
         return lambda: Sampler(
@@ -215,6 +220,7 @@ class Parts:
             admission=self.view,
             cleanup=self.cleanup_state,
             actors=self.actors,
+            incidents=self.incidents,
             threads=self.threads,
         )
         alerts = Alerts(thresholds(self.settings.alerts.cpu_percent, self.settings.alerts.memory_percent))
@@ -336,7 +342,7 @@ def _log_stuck(names: list[str]) -> None:
     log.critical("parts do not stop", stuck=names)
 
 
-def _report(crash: CrashReport) -> None:
+def _log_crash(crash: CrashReport) -> None:
     again = "not restarted" if crash.retry_seconds is None else f"restart in {crash.retry_seconds:.2f} s"
     log.error(
         "crashed",

@@ -1,4 +1,4 @@
-"""The supervision tree as JSON: `GET /api/actors` and the feed topic `actors`."""
+"""The supervision tree as JSON: `GET /api/actors` and the feed topic `actors`, with its two kinds of events."""
 
 import datetime as dt
 
@@ -43,3 +43,29 @@ class Actors(Wire, frozen=True, kw_only=True):
 
     root: ActorNode
     dead_letters: int
+    """Messages that nobody will handle, since start."""
+
+
+class Crashed(Wire, frozen=True, kw_only=True, tag_field="event", tag="crashed"):
+    """Event: a child ended with an error. `retrySeconds` is null where it is not started again."""
+
+    child: str
+    generation: int
+    error: str
+    retry_seconds: float | None
+
+
+class DeadLetter(Wire, frozen=True, kw_only=True):
+    """A message that nobody will handle."""
+
+    actor: str
+    message: str
+    """Its type; what it said may be secret."""
+    reason: str
+
+
+class DeadLetters(Wire, frozen=True, kw_only=True, tag_field="event", tag="deadLetters"):
+    """Event: `count` messages were lost since the last such event; `latest` are the newest of them, 20 at most."""
+
+    count: int
+    latest: list[DeadLetter]

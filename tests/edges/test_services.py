@@ -44,7 +44,7 @@ async def test_one_that_does_not_come_back_is_given_up_at_the_deadline(autojump_
 
 async def test_one_that_has_stopped_is_not_asked_again(autojump_clock: MockClock) -> None:
     cell: Cell[Double] = Cell("doubler", Doubler)
-    cell.retire()
+    cell.ended(None, again=False)
     with pytest.raises(NotStarted):
         await ask(cell.ref, Double(1), within=5)
     assert trio.current_time() < 1

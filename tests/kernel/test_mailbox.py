@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from aura_actors.kernel.envelope import Envelope, ReplySlot
+from aura_actors.kernel.envelope import Envelope, Lifetime, ReplySlot
 from aura_actors.kernel.mailbox import Mailbox, Overflow, Verdict
 
 
@@ -143,8 +143,9 @@ async def test_reopening_keeps_what_waited_and_starts_anew_after_a_discard() -> 
 
 async def test_a_void_tick_is_passed_over() -> None:
     mailbox, _ = make()
-    tick = Envelope("tick of an old incarnation")
+    lifetime = Lifetime()
+    tick = Envelope("tick of an old incarnation", within=lifetime)
     mailbox.put_nowait(tick, control=True)
     mailbox.put_nowait(Envelope("data"))
-    tick.void = True
+    lifetime.over = True
     assert drained(mailbox) == ["data"]

@@ -122,6 +122,75 @@ def test_a_signal_while_it_starts_ends_it_with_0_and_no_traceback(
     assert (process.returncode, "Traceback" in err) == (0, False)
 
 
+DEAF = """
+import os
+import sys
+import trio
+from aura_actors.kernel.child_spec import ChildSpec
+from aura_actors.runtime import parts
+
+class Deaf:
+    async def run(self, *, stopping, task_status):
+        task_status.started()
+        with trio.CancelScope(shield=True):
+            await trio.sleep_forever()
+
+class WithDeaf(parts.Supervisor):
+    def __init__(self, name, children, **options):
+        deaf = ChildSpec(name="deaf", service=Deaf(), grace_seconds=float(os.environ["DEAF_SECONDS"]))
+        super().__init__(name, [*children, deaf], **options)
+
+parts.Supervisor = WithDeaf
+from aura_actors.__main__ import main
+sys.exit(main())
+"""
+
+
+@contextmanager
+def deaf_daemon(folder: Path, grace_seconds: float) -> Iterator["subprocess.Popen[str]"]:
+    """A daemon with one part that ignores the order to stop, and even its cancellation."""
+    ready = folder / "ready.json"
+    options = ["serve", "--port", "0", "--data-dir", str(folder / "data"), "--ready-file", str(ready)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEAF, *options],
+        env={**os.environ, **QUIET, "DEAF_SECONDS": str(grace_seconds)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for _ in range(1500):
+            if ready.exists() or process.poll() is not None:
+                break
+            time.sleep(0.01)
+        assert process.poll() is None, process.communicate()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_second_signal_forces_the_end(tmp_path: Path) -> None:
+    with deaf_daemon(tmp_path, grace_seconds=600) as process:
+        process.send_signal(signal.SIGTERM)
+        for _ in range(100):
+            time.sleep(0.01)  # a signal that comes too soon is taken for the first one
+            process.send_signal(signal.SIGTERM)
+            if process.poll() is not None:
+                break
+        assert process.wait(timeout=10) == 128 + signal.SIGTERM
+
+
+def test_a_part_that_cannot_be_ended_is_named_and_the_program_ends_without_it(tmp_path: Path) -> None:
+    with deaf_daemon(tmp_path, grace_seconds=0.1) as process:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "parts do not stop" in out + err
+    assert "deaf" in out + err
+    assert "Traceback" not in out + err
+
+
 def test_the_ready_file_replaces_and_removes_nothing_of_others(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("precious")
     (tmp_path / "link").symlink_to(tmp_path / "target")

@@ -1,0 +1,88 @@
+"""What the publisher says besides snapshots: alerts, crashes and dead letters, as events that nobody misses."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from aura_actors.domain.snapshot import MemoryReading
+from aura_actors.kernel.cell import DeadLetter
+from aura_actors.messages.incidents import KEPT_LETTERS, Incidents
+from aura_actors.messages.topics import Publication
+from aura_actors.runtime.parts import Surroundings
+from aura_actors.testing import crash, open_test_runtime
+from aura_actors.wire import actors
+
+
+class Scripted:
+    """A machine with 1,000 bytes of memory, of which a test says how many are available."""
+
+    name = "memory"
+    available_bytes = 500
+
+    def read(self) -> MemoryReading:
+        return MemoryReading(total_bytes=1000, available_bytes=self.available_bytes)
+
+
+async def test_an_alert_is_an_event_when_it_is_raised_and_when_it_is_over(tmp_path: Path) -> None:
+    machine = Scripted()
+    async with open_test_runtime(tmp_path, surroundings=Surroundings(collectors=[machine])) as house:
+        with house.runtime.parts.events.subscribe(100) as events, trio.fail_after(10):
+            machine.available_bytes = 50
+            raised = await next_of(events, "alerts")
+            machine.available_bytes = 900
+            over = await next_of(events, "alerts")
+    assert (raised["data"]["name"], raised["data"]["value"], raised["data"]["clearedAt"]) == ("memory", 95.0, None)
+    assert over["data"]["clearedAt"] is not None
+    assert over["data"]["raisedAt"] == raised["data"]["raisedAt"]
+
+
+async def test_a_crash_and_its_dead_letters_are_events_of_the_topic_actors(tmp_path: Path) -> None:
+    async with open_test_runtime(tmp_path) as house:
+        parts = house.runtime.parts
+        with parts.events.subscribe(100) as events, house.runtime.dead_letters.subscribe(100) as letters:
+            crash(house.runtime, "cleanup")
+            with trio.fail_after(10):
+                crashed = await next_of(events, "actors")
+                parts.incidents.buried(DeadLetter(actor="cleanup", message=b"secret", reason="a reason"))
+                lost = await next_of(events, "actors")
+                letter = await letters.receive()
+    assert crashed["type"] == "event"
+    assert crashed["data"] | {"retrySeconds": 0} == {
+        "event": "crashed",
+        "child": "cleanup",
+        "generation": 1,
+        "error": "RuntimeError: crashed on purpose",
+        "retrySeconds": 0,
+    }
+    assert lost["data"] == {
+        "event": "deadLetters",
+        "count": 1,
+        "latest": [{"actor": "cleanup", "message": "bytes", "reason": "a reason"}],
+    }
+    assert lost["seq"] > crashed["seq"]
+    assert letter == DeadLetter(actor="cleanup", message=b"secret", reason="a reason")
+
+
+async def next_of(events: Any, topic: str) -> dict[str, Any]:
+    while True:
+        publication: Publication = await events.receive()
+        if publication.topic == topic:
+            frame: dict[str, Any] = msgspec.json.decode(publication.payload)
+            return frame
+
+
+def test_a_flood_of_dead_letters_is_one_event_with_the_number_and_the_newest() -> None:
+    incidents = Incidents()
+    for n in range(1000):
+        incidents.buried(DeadLetter(actor="a", message=n, reason=str(n)))
+    (event,) = incidents.drain()
+    assert isinstance(event, actors.DeadLetters)
+    assert (event.count, len(event.latest), event.latest[-1].reason) == (1000, KEPT_LETTERS, "999")
+    assert incidents.drain() == []
+    incidents.buried(DeadLetter(actor="a", message=0, reason="one more"))
+    (event,) = incidents.drain()
+    assert isinstance(event, actors.DeadLetters)
+    assert (event.count, len(event.latest)) == (1, 1)
+    assert incidents.dead_letters_total == 1001
