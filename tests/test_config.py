@@ -362,7 +362,7 @@ def test_every_key_is_shown_with_its_source(write: Write) -> None:
     assert 'bytes_per_job = "2GiB"  # default' in shown
     assert "# memory_limit is not set" in shown
     assert set(tomllib.loads(shown)) == {
-        "data_dir", "http", "feed", "sampler", "admission", "providers", "alerts", "cleanup", "log",
+        "data_dir", "http", "feed", "sampler", "threads", "admission", "providers", "alerts", "cleanup", "log",
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ waits for a client: who reads, how often and over what is the edges' business.
 """
 
 from collections.abc import Callable
-from typing import Any, assert_never
+from typing import assert_never
 
 import msgspec
 
@@ -14,12 +14,14 @@ from aura_actors.domain.snapshot import Snapshot
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.latest import Latest
+from aura_actors.kernel.pauses import GcPauses
 from aura_actors.kernel.threads import Threads, default_statistics
 from aura_actors.messages import public
 from aura_actors.messages import publisher as m
 from aura_actors.messages.admission import AdmissionView, Totals
+from aura_actors.messages.history import Entry, History
 from aura_actors.messages.incidents import Incidents
-from aura_actors.messages.topics import Publication, Topics
+from aura_actors.messages.topics import Component, Publication, Topics
 from aura_actors.wire import feed
 from aura_actors.wire.actors import Actors
 from aura_actors.wire.alerts import Alerts as AlertsNow
@@ -36,6 +38,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     actors: Callable[[], Actors]
     incidents: Incidents
     threads: Threads
+    pauses: GcPauses
+    components: Callable[[], list[Component]]
 
 
 class Publisher(Actor[m.PublisherMessage]):
@@ -50,6 +54,8 @@ class Publisher(Actor[m.PublisherMessage]):
         sequences: dict[str, int],
         events: Bus[Publication],
         alerts: Alerts,
+        history: History,
+        clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
         self._world = world
@@ -58,6 +64,8 @@ class Publisher(Actor[m.PublisherMessage]):
         self._sequences = sequences
         self._events = events
         self._alerts = alerts
+        self._history = history
+        self._clock = clock
         self._wall = wall
         self._encoder = msgspec.json.Encoder()
 
@@ -68,16 +76,7 @@ class Publisher(Actor[m.PublisherMessage]):
             (self._world.admission, m.AdmissionChanged()),
             (self._world.cleanup, m.CleanupChanged()),
         ):
-            context.nursery.start_soon(self._follow, context, cell, message)
-
-    async def _follow(
-        self, context: Context[m.PublisherMessage], cell: Latest[Any], message: m.PublisherMessage
-    ) -> None:
-        version = 0
-        while True:
-            await cell.wait_newer(version)
-            version = cell.version
-            await context.ref.send(message)
+            context.follow(cell, message)
 
     async def handle(self, message: m.PublisherMessage) -> None:
         """Publish the topics that changed."""
@@ -98,9 +97,15 @@ class Publisher(Actor[m.PublisherMessage]):
         if taken is None:
             return
         self._publish("system", public.system(taken, self._epoch, self._next("system")))
-        limiters = [*self._world.threads.statistics(), default_statistics()]
         self._publish(
-            "process", public.process(taken, limiters, view.providers if view else (), self._cache_bytes())
+            "process",
+            public.process(
+                taken,
+                limiters=[*self._world.threads.statistics(), default_statistics()],
+                providers=view.providers if view else (),
+                gc=self._world.pauses.statistics(),
+                components=self._components(),
+            ),
         )
         self._publish("utilization", public.utilization(self._world.totals.value, taken))
         for incident in self._world.incidents.drain():
@@ -122,18 +127,29 @@ class Publisher(Actor[m.PublisherMessage]):
     def _encode(self, frame: type[feed.Snapshot | feed.Event], topic: str, value: object) -> Publication:
         data = self._encoder.encode(value)
         seq = self._sequences[topic] = self._next(topic)
-        now = public.utc(self._wall())
+        now = self._wall()
         payload = self._encoder.encode(
-            frame(topic=topic, epoch=self._epoch, seq=seq, ts=now, data=msgspec.Raw(data))
+            frame(topic=topic, epoch=self._epoch, seq=seq, ts=public.utc(now), data=msgspec.Raw(data))
         )
+        self._history.add(topic, Entry(seq=seq, at=self._clock(), timestamp=now, data=data))
         return Publication(topic=topic, seq=seq, data=data, payload=payload)
 
     def _next(self, topic: str) -> int:
         return self._sequences.get(topic, 0) + 1
 
-    def _cache_bytes(self) -> int:
-        cached = [cell.value for cell in self._topics.values()]
-        return sum(len(p.data) + len(p.payload) for p in cached if p is not None)
+    def _components(self) -> list[Component]:
+        cached = [cell.value for cell in self._topics.values() if cell.value is not None]
+        published = Component(
+            name=public.PUBLISHED,
+            allocated_bytes=sum(len(p.data) + len(p.payload) for p in cached),
+            active_instances=len(cached),
+        )
+        history = Component(
+            name=public.HISTORY,
+            allocated_bytes=self._history.held_bytes,
+            active_instances=self._history.held_entries,
+        )
+        return [published, history, *self._world.components()]
 
 
 def thresholds(cpu_percent: float, memory_percent: float) -> tuple[Threshold, ...]:

@@ -22,6 +22,7 @@ from aura_actors.config.sections import (
     Providers,
     Sampler,
     Settings,
+    Threads,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Sampler",
     "Secret",
     "Settings",
+    "Threads",
     "check_exposure",
     "is_loopback",
     "load",

@@ -71,7 +71,20 @@ class Sampler(Section, frozen=True, kw_only=True):
     interval: Annotated[float, Duration(0.1)] = 1.0
     """Time between two samples."""
     history: Annotated[float, Duration(1.0)] = 900.0
-    """For the history of samples; without effect in this version."""
+    """How long samples are kept for `/api/metrics/history`, in memory."""
+
+
+class Threads(Section, frozen=True, kw_only=True):
+    """`[threads]`: the default pool of worker threads, which user code and libraries share."""
+
+    adjust: Annotated[bool, Flag()] = True
+    """Resize the pool by the processor's use."""
+    per_core: Annotated[int, Whole(1, 1000)] = 4
+    """Threads per core while the processor is calm."""
+    per_core_busy: Annotated[int, Whole(1, 1000)] = 2
+    """Threads per core while it is busy."""
+    busy_percent: Percent = 80.0
+    """Processor use above which it is busy; calm again 10 points below."""
 
 
 class Admission(Section, frozen=True, kw_only=True):
@@ -189,6 +202,7 @@ class Settings(Section, frozen=True, kw_only=True):
     http: Http = msgspec.field(default_factory=Http)
     feed: Feed = msgspec.field(default_factory=Feed)
     sampler: Sampler = msgspec.field(default_factory=Sampler)
+    threads: Threads = msgspec.field(default_factory=Threads)
     admission: Admission = msgspec.field(default_factory=Admission)
     providers: Providers = msgspec.field(default_factory=Providers)
     alerts: Alerts = msgspec.field(default_factory=Alerts)

@@ -5,6 +5,7 @@ wall clock that jumps frees nothing.
 """
 
 import hmac
+import sys
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
@@ -31,6 +32,11 @@ class Lease(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     """Monotonic seconds."""
     granted_timestamp: float
     """Unix seconds, for people."""
+
+    @property
+    def record_bytes(self) -> int:
+        """What this record takes in memory."""
+        return sum(map(sys.getsizeof, (self, self.key, self.owner, self.secret, self.spec)))
 
     def __repr__(self) -> str:
         return f"<Lease {self.key} fence={self.fence} owner={self.owner}>"

@@ -16,6 +16,7 @@ from aura_actors.kernel.ref import Ref
 from aura_actors.kernel.request import Request
 from aura_actors.messages.admission import AdmissionMessage, Totals
 from aura_actors.messages.cleanup import CleanupMessage
+from aura_actors.messages.history import History
 from aura_actors.messages.topics import Topics
 from aura_actors.wire.actors import Actors
 from aura_actors.wire.cleanup import CleanupState
@@ -35,6 +36,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     totals: Latest[Totals]
     cleanup_state: Latest[CleanupState]
     topics: Topics
+    history: History
+    epoch: str
     actors: Callable[[], Actors]
     ready: Callable[[], bool]
     bytes_per_job: int

@@ -11,5 +11,6 @@ request      a message that carries the type of its reply; envelope carries the 
 monitor      who is told when an actor ends
 latest       one value, the newest; bus: facts to bounded subscriptions
 watchdog     names the actor that holds the loop too long
+pauses       how long garbage collection stopped everything
 threads      private thread limiters, by name; permits: counted slots over trio.CapacityLimiter
 """

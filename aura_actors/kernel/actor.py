@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import trio
 
 from aura_actors.kernel.envelope import Envelope, Lifetime
+from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.mailbox import Mailbox, Verdict
 from aura_actors.kernel.monitor import Down
 from aura_actors.kernel.ref import Ref
@@ -66,6 +67,17 @@ class Context(Generic[M]):
 
         self.nursery.start_soon(wait)
         return scope.cancel
+
+    def follow(self, cell: Latest[Any], message: M) -> None:
+        """Send `message` to oneself whenever `cell` has a newer value; what is set meanwhile is one message."""
+        self.nursery.start_soon(self._follow, cell, message)
+
+    async def _follow(self, cell: Latest[Any], message: M) -> None:
+        version = 0
+        while True:
+            await cell.wait_newer(version)
+            version = cell.version
+            await self.ref.send(message)
 
     def monitor(self, ref: Ref[Any], message: Callable[[Down], M]) -> Callable[[], None]:
         """Put `message(down)` into the control lane whenever an incarnation of the actor behind `ref` ends.

@@ -1,6 +1,6 @@
 """What the publisher hands to the edges: for each topic the last publication, encoded once.
 
-Owns the shape between the publisher and whoever serves it; knows neither HTTP nor WebSocket.
+Owns the shapes between the publisher, whom it hears and whoever serves it; knows neither HTTP nor WebSocket.
 """
 
 from collections.abc import Mapping
@@ -19,6 +19,14 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     """The public Struct as JSON: what HTTP answers."""
     payload: bytes
     """The whole feed frame as JSON text, `data` included."""
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True):
+    """What one part of the runtime holds in memory, as far as it counts it itself."""
+
+    name: str
+    allocated_bytes: int
+    active_instances: int
 
 
 Topics = Mapping[str, Latest[Publication | None]]

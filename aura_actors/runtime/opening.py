@@ -44,12 +44,18 @@ async def open_runtime(
     try:
         parts = Parts(settings, held, sockets, surroundings or Surroundings())
         stopping = trio.Event()
-        async with trio.open_nursery() as nursery:
-            await nursery.start(partial(_supervise, parts, stopping))
-            try:
-                yield Runtime(parts, nursery)
-            finally:
-                stopping.set()
+        default_threads = trio.to_thread.current_default_thread_limiter()
+        size_before = default_threads.total_tokens
+        try:
+            with parts.pauses.watching():
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(partial(_supervise, parts, stopping))
+                    try:
+                        yield Runtime(parts, nursery)
+                    finally:
+                        stopping.set()
+        finally:
+            default_threads.total_tokens = size_before  # the program's own, which the tuner resized
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(_let_go, held, folder, limiter=own_thread)

@@ -13,21 +13,18 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from aura_actors.actors.admission import Admission, AdmissionRule, Seen
+from aura_actors.actors.admission import Admission, Seen
 from aura_actors.actors.cleanup import Cleanup
 from aura_actors.actors.publisher import Publisher, World, thresholds
 from aura_actors.actors.sampler import Sampler
-from aura_actors.cleaners import TempFiles
-from aura_actors.cleaners.base import Every
+from aura_actors.actors.tuner import Tuner
 from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
 from aura_actors.config import Settings
 from aura_actors.domain.alerts import Alerts
 from aura_actors.domain.cpu_gate import CpuGate
-from aura_actors.domain.headroom import MemoryRule, Peak
-from aura_actors.domain.ledger import SlotRule
+from aura_actors.domain.headroom import Peak
 from aura_actors.domain.schedule import Periods
 from aura_actors.domain.snapshot import Snapshot
-from aura_actors.edges.access import Access
 from aura_actors.edges.bind import address_of
 from aura_actors.edges.feed import Feed, Limits
 from aura_actors.edges.http.app import build
@@ -42,21 +39,24 @@ from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.cell import Cell, DeadLetter
 from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.latest import Latest
+from aura_actors.kernel.pauses import GcPauses
 from aura_actors.kernel.supervisor import CrashReport, Supervisor
 from aura_actors.kernel.threads import Threads
-from aura_actors.kernel.watchdog import LoopWatchdog, Stall
+from aura_actors.kernel.watchdog import LoopWatchdog
 from aura_actors.messages import public
 from aura_actors.messages.admission import AdmissionMessage, AdmissionView, Totals
 from aura_actors.messages.cleanup import CleanupMessage
 from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.publisher import PublisherMessage
 from aura_actors.messages.sampler import SamplerMessage
-from aura_actors.messages.topics import Publication
+from aura_actors.messages.topics import Component, Publication
+from aura_actors.messages.tuner import TunerMessage
+from aura_actors.runtime import rules, voice
 from aura_actors.stores.data_dir import DataDir, boot_id
 from aura_actors.stores.journal import Journal
 from aura_actors.stores.schedule import ScheduleStore
 from aura_actors.wire.actors import Actors
-from aura_actors.wire.cleanup import CleanupReport, CleanupState
+from aura_actors.wire.cleanup import CleanupState
 from aura_actors.wire.feed import TOPICS
 
 log = structlog.get_logger("aura_actors.runtime")
@@ -112,7 +112,7 @@ class Parts:
         self._held = held
         self.surroundings = surroundings
         self.incidents = Incidents()
-        self.when_stuck: Callable[[list[str]], None] = _log_stuck
+        self.when_stuck: Callable[[list[str]], None] = voice.stuck
         """What to do about parts that do not end even when cancelled. The daemon ends the process."""
         self.epoch = secrets.token_hex(8)
         self.threads = Threads()
@@ -122,10 +122,13 @@ class Parts:
         self.cleanup_state = Latest(CleanupState(tasks=[]))
         self.topics: dict[str, Latest[Publication | None]] = {topic: Latest(None) for topic in TOPICS}
         self.events: Bus[Publication] = Bus()
+        self.history = rules.history_of(settings)
+        self.pauses = GcPauses()
         self.sampler: Cell[SamplerMessage] = self._cell("sampler", self._sampler())
         self.admission: Cell[AdmissionMessage] = self._cell("admission", self._admission())
         self.cleanup: Cell[CleanupMessage] = self._cell("cleanup", self._cleanup())
         self.publisher: Cell[PublisherMessage] = self._cell("publisher", self._publisher())
+        self.tuner: Cell[TunerMessage] = self._cell("tuner", self._tuner())
         self.supervisor = Supervisor(
             "runtime",
             [
@@ -133,8 +136,9 @@ class Parts:
                 ChildSpec(name="admission", service=self.admission),
                 ChildSpec(name="cleanup", service=self.cleanup),
                 ChildSpec(name="publisher", service=self.publisher),
+                *([ChildSpec(name="tuner", service=self.tuner)] if settings.threads.adjust else []),
                 *([ChildSpec(name="listener", service=self._listener(sockets))] if sockets else []),
-                ChildSpec(name="watchdog", service=LoopWatchdog(_log_stall)),
+                ChildSpec(name="watchdog", service=LoopWatchdog(voice.stalled)),
             ],
             report=self._report,
             on_stuck=lambda names: self.when_stuck(names),
@@ -159,12 +163,11 @@ class Parts:
 
     def _bury(self, letter: DeadLetter) -> None:
         self.incidents.buried(letter)
-        # Of the message only its type: it may carry a secret.
-        log.debug("dead letter", actor=letter.actor, message=type(letter.message).__name__, reason=letter.reason)
+        voice.buried(letter)
 
     def _report(self, crash: CrashReport) -> None:
         self.incidents.crashed(crash)
-        _log_crash(crash)
+        voice.crashed(crash)
 
     def _sampler(self) -> Callable[[], Sampler]:
         return lambda: Sampler(
@@ -178,7 +181,7 @@ class Parts:
 
     def _admission(self) -> Callable[[], Admission]:
         limiter = self.threads.limiter("journal")
-        rule = admission_rule(self.settings)
+        rule = rules.admission_rule(self.settings)
         seen = Seen(cpu=CpuGate(rule.cpu_threshold_percent), external=Peak())
         return lambda: Admission(
             rule,
@@ -198,7 +201,7 @@ class Parts:
         options = self.settings.cleanup
         store_threads, sweep_threads = self.threads.limiter("cleanup-store"), self.threads.limiter("cleanup-sweep")
         return lambda: Cleanup(
-            cleaners=[temp_files(self.settings)],
+            cleaners=[rules.temp_files(self.settings)],
             data_dir=str(self._held.data.path),
             store=self._held.schedule,
             store_threads=store_threads,
@@ -206,7 +209,7 @@ class Parts:
             clock=self.surroundings.boot_clock,
             wall=self.surroundings.wall,
             state=self.cleanup_state,
-            publish=_cleaned,
+            publish=voice.cleaned,
             periods=Periods(
                 hourly_seconds=options.hourly, daily_seconds=options.daily, weekly_seconds=options.weekly
             ),
@@ -222,6 +225,8 @@ class Parts:
             actors=self.actors,
             incidents=self.incidents,
             threads=self.threads,
+            pauses=self.pauses,
+            components=self._components,
         )
         alerts = Alerts(thresholds(self.settings.alerts.cpu_percent, self.settings.alerts.memory_percent))
         sequences: dict[str, int] = {}
@@ -232,14 +237,32 @@ class Parts:
             sequences=sequences,
             events=self.events,
             alerts=alerts,
+            history=self.history,
+            clock=self.surroundings.clock,
             wall=self.surroundings.wall,
         )
+
+    def _tuner(self) -> Callable[[], Tuner]:
+        rule = rules.thread_pool_rule(self.settings)
+        return lambda: Tuner(rule, self.snapshots)
+
+    def _components(self) -> list[Component]:
+        """What holds memory besides the publisher's own. Sizes of leases are those of their records."""
+        view = self.view.value
+        leases = () if view is None else view.jobs
+        files = self._held.files.values()
+        return [
+            Component(
+                name="leases", allocated_bytes=sum(x.record_bytes for x in leases), active_instances=len(leases)
+            ),
+            Component(name="page", allocated_bytes=sum(len(f.content) for f in files), active_instances=len(files)),
+        ]
 
     # --- the edges ---
 
     def _listener(self, sockets: Sequence[socket.socket]) -> Listener:
         settings = self.settings
-        access = _access(settings, sockets)
+        access = rules.access(settings, sockets)
         feed = Feed(
             epoch=self.epoch,
             topics=self.topics,
@@ -271,6 +294,8 @@ class Parts:
             totals=self.totals,
             cleanup_state=self.cleanup_state,
             topics=self.topics,
+            history=self.history,
+            epoch=self.epoch,
             actors=self.actors,
             ready=self.ready,
             bytes_per_job=self.settings.admission.bytes_per_job,
@@ -279,88 +304,6 @@ class Parts:
         )
 
 
-def admission_rule(settings: Settings) -> AdmissionRule:
-    """The settings of admission as its rules take them."""
-    options = settings.admission
-    return AdmissionRule(
-        memory=MemoryRule(
-            reserved_for_ui_bytes=options.reserved_for_ui,
-            threshold_percent=options.memory_threshold_percent,
-            limit_bytes=options.memory_limit,
-        ),
-        slots=SlotRule(
-            fixed=None if options.job_slots == "auto" else options.job_slots,
-            bytes_per_job=options.bytes_per_job,
-            max_jobs=options.max_jobs,
-        ),
-        cpu_threshold_percent=options.cpu_threshold_percent,
-        lease_ttl_seconds=options.lease_ttl,
-        max_lease_ttl_seconds=options.max_lease_ttl,
-        providers=tuple(settings.providers.by_name),
-        provider_limit=settings.providers.max_concurrent,
-    )
-
-
-def temp_files(settings: Settings) -> TempFiles:
-    """The settings of the task `temp-files` as its cleaner takes them."""
-    task = settings.cleanup.temp_files
-    return TempFiles(
-        enabled=task.enabled and settings.cleanup.enabled,
-        every=msgspec.convert(task.every, tuple[Every, ...]),
-        older_than_seconds=task.older_than,
-        root=None if task.root is None else str(task.root),
-        exclude=task.exclude,
-        max_files=task.max_files,
-        max_bytes=task.max_bytes,
-        max_share=task.max_share,
-    )
-
-
-def _access(settings: Settings, sockets: Sequence[socket.socket]) -> Access:
-    token = settings.http.token
-    tcp = [sock.getsockname()[0] for sock in sockets if sock.family != socket.AF_UNIX]
-    return Access(
-        bound_hosts=tuple(dict.fromkeys([*([settings.http.host] if tcp else []), *tcp])),
-        allowed_hosts=settings.http.allowed_hosts,
-        allowed_origins=settings.http.allowed_origins,
-        token=None if token is None else token.reveal(),
-        root_path=settings.http.root_path,
-        machine_name=socket.gethostname(),
-    )
-
-
 def addresses(sockets: Sequence[socket.socket], root_path: str) -> list[str]:
     """Where clients find us, one per socket."""
     return [address_of(sock) + (root_path if sock.family != socket.AF_UNIX else "") for sock in sockets]
-
-
-def _log_stall(stall: Stall) -> None:
-    log.error("the loop is held up", actor=stall.actor, where=stall.where, seconds=stall.seconds)
-
-
-def _log_stuck(names: list[str]) -> None:
-    log.critical("parts do not stop", stuck=names)
-
-
-def _log_crash(crash: CrashReport) -> None:
-    again = "not restarted" if crash.retry_seconds is None else f"restart in {crash.retry_seconds:.2f} s"
-    log.error(
-        "crashed",
-        child=crash.child,
-        generation=crash.generation,
-        error=crash.error,
-        then=again,
-        exc_info=crash.exception,
-    )
-
-
-def _cleaned(report: CleanupReport) -> None:
-    log.info(
-        "cleanup finished",
-        task=report.task,
-        outcome=report.outcome,
-        detail=report.detail,
-        removed=report.removed,
-        freed_bytes=report.freed_bytes,
-        dry_run=report.dry_run,
-    )

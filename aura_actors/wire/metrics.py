@@ -109,12 +109,22 @@ class ThreadPool(Wire, frozen=True, kw_only=True):
 
 
 class GarbageCollection(Wire, frozen=True, kw_only=True):
-    """The interpreter's cyclic collector, since start."""
+    """The interpreter's cyclic collector, since start. Everything waits while it runs."""
 
     collections: list[int]
     """Runs per generation."""
     collected: int
     uncollectable: int
+    pause_ms_total: float
+    longest_pause_ms: float
+
+
+class ComponentMemory(Wire, frozen=True, kw_only=True):
+    """What one part of the runtime holds in memory."""
+
+    component_name: str
+    allocated_bytes: int
+    active_instances: int
 
 
 class ProviderConnections(Wire, frozen=True, kw_only=True):
@@ -132,11 +142,29 @@ class ProcessMetrics(Wire, frozen=True, kw_only=True):
     timestamp: dt.datetime
     thread_pool: ThreadPool
     gc: GarbageCollection
+    component_memory: list[ComponentMemory]
     provider_connections: list[ProviderConnections]
     cache_memory_bytes: int
-    """Bytes held in the runtime's own caches (encoded frames and cached snapshots)."""
+    """Bytes held in the runtime's own caches: what was published last, and the history."""
     open_file_descriptors: int | None
     uptime_seconds: float | None
+
+
+class HistoryEntry(Wire, frozen=True, kw_only=True):
+    """One publication of a topic: the whole body that `GET` answered then."""
+
+    seq: int
+    ts: dt.datetime
+    data: msgspec.Raw
+
+
+class History(Wire, frozen=True, kw_only=True):
+    """`GET /api/metrics/history`: publications of one topic, oldest first."""
+
+    topic: str
+    epoch: str
+    """Random per start of the runtime: `seq` of another epoch means nothing here."""
+    entries: list[HistoryEntry]
 
 
 class Utilization(Wire, frozen=True, kw_only=True):

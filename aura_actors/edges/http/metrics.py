@@ -1,7 +1,10 @@
 """HTTP operations that show: metrics, actors, alerts, health. All from cached state; none triggers a sample."""
 
+import datetime as dt
+
 from aura_actors.edges.http.api import Answer, Call, Operations
 from aura_actors.edges.http.problems import problem
+from aura_actors.errors import InvalidValue
 from aura_actors.messages import public
 from aura_actors.wire import metrics as wire
 from aura_actors.wire.actors import Actors
@@ -42,6 +45,40 @@ async def process(call: Call) -> Answer:
 async def utilization(call: Call) -> Answer:
     """Job slots and reservations as they are now, with the last sample's percentages."""
     return Answer(body=public.utilization(call.services.totals.value, call.services.snapshots.value))
+
+
+@metrics.add(
+    "GET",
+    "/api/metrics/history",
+    parameters={
+        "?topic": "One of `system` (the default), `process` and `utilization`.",
+        "?since": "Only entries behind this `seq`, or not older than this RFC 3339 date and time.",
+        "?limit": "Only so many of the newest entries.",
+    },
+    responses={200: wire.History, 422: Problem},
+)
+async def history(call: Call) -> Answer:
+    """What was published in the last minutes (`[sampler] history`), oldest first."""
+    topic = call.query.get("topic", "system")
+    known = call.services.history.topics
+    if topic not in known:
+        raise InvalidValue(f"there is no history of {topic!r}; there is one of {', '.join(known)}", path="?topic")
+    since, limit = call.query.get("since", "0"), call.query.get("limit")
+    after_seq, since_timestamp = (int(since), 0.0) if since.isdecimal() else (0, _timestamp(since))
+    if limit is not None and not (limit.isdecimal() and int(limit) > 0):
+        raise InvalidValue("expected a whole number of at least 1", path="?limit")
+    entries = call.services.history.of(topic, after_seq=after_seq, since=since_timestamp)
+    return Answer(body=public.history(topic, call.services.epoch, entries[-int(limit) :] if limit else entries))
+
+
+def _timestamp(text: str) -> float:
+    try:
+        date = dt.datetime.fromisoformat(text)
+    except ValueError:
+        date = None
+    if date is None or date.tzinfo is None:
+        raise InvalidValue("expected a seq or a date and time such as 2026-01-31T12:00:00Z", path="?since")
+    return date.timestamp()
 
 
 @metrics.add("GET", "/api/actors", responses={200: Actors})

@@ -1,0 +1,42 @@
+"""How inner facts are said in the public JSON: domain and kernel data in, `wire` Structs out.
+
+Owns every translation, one file per subject, so that a name inside can change without a client noticing. Pure: the
+present moment is an argument where a duration becomes a date.
+"""
+
+from aura_actors.messages.public.actors import alert, tree
+from aura_actors.messages.public.admission import (
+    active_job,
+    admission_state,
+    jobs,
+    lease,
+    preflight,
+    providers,
+    reason,
+    slot,
+)
+from aura_actors.messages.public.forms import Moment, utc
+from aura_actors.messages.public.machine import history, memory_percent, system, utilization
+from aura_actors.messages.public.process import HISTORY, PUBLISHED, process
+
+__all__ = [
+    "HISTORY",
+    "PUBLISHED",
+    "Moment",
+    "active_job",
+    "admission_state",
+    "alert",
+    "history",
+    "jobs",
+    "lease",
+    "memory_percent",
+    "preflight",
+    "process",
+    "providers",
+    "reason",
+    "slot",
+    "system",
+    "tree",
+    "utc",
+    "utilization",
+]

@@ -1,0 +1,31 @@
+"""Forms that every translation shares: dates, rounding, shares."""
+
+import datetime as dt
+
+
+class Moment:
+    """The same moment on both clocks, to turn monotonic seconds into dates."""
+
+    def __init__(self, monotonic: float, timestamp: float) -> None:
+        self._offset = timestamp - monotonic
+
+    def date(self, monotonic: float) -> dt.datetime:
+        """The date of a monotonic time."""
+        return utc(monotonic + self._offset)
+
+
+def utc(timestamp: float) -> dt.datetime:
+    """Unix seconds as a date, to the millisecond."""
+    return dt.datetime.fromtimestamp(round(timestamp, 3), dt.UTC)
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def all_rounded(values: tuple[float, ...] | None) -> list[float] | None:
+    return None if values is None else [round(value, 2) for value in values]
+
+
+def share(part: int | None, whole: int | None) -> float | None:
+    return None if part is None or not whole else round(100 * part / whole, 2)

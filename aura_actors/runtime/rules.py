@@ -1,0 +1,91 @@
+"""From settings to what each part takes: the same numbers, in the words of the rule that uses them.
+
+Owns these translations only; the values and their defaults are in `config/`, the rules in their own rings.
+"""
+
+import math
+import socket
+from collections.abc import Sequence
+
+import msgspec
+
+from aura_actors.actors.admission import AdmissionRule
+from aura_actors.cleaners import TempFiles
+from aura_actors.cleaners.base import Every
+from aura_actors.config import Settings
+from aura_actors.domain.headroom import MemoryRule
+from aura_actors.domain.ledger import SlotRule
+from aura_actors.domain.thread_pool import ThreadPoolRule
+from aura_actors.edges.access import Access
+from aura_actors.messages.history import History
+
+
+def admission_rule(settings: Settings) -> AdmissionRule:
+    """The settings of admission as its rules take them."""
+    options = settings.admission
+    return AdmissionRule(
+        memory=MemoryRule(
+            reserved_for_ui_bytes=options.reserved_for_ui,
+            threshold_percent=options.memory_threshold_percent,
+            limit_bytes=options.memory_limit,
+        ),
+        slots=SlotRule(
+            fixed=None if options.job_slots == "auto" else options.job_slots,
+            bytes_per_job=options.bytes_per_job,
+            max_jobs=options.max_jobs,
+        ),
+        cpu_threshold_percent=options.cpu_threshold_percent,
+        lease_ttl_seconds=options.lease_ttl,
+        max_lease_ttl_seconds=options.max_lease_ttl,
+        providers=tuple(settings.providers.by_name),
+        provider_limit=settings.providers.max_concurrent,
+    )
+
+
+def history_of(settings: Settings) -> History:
+    """Rings for the topics about the machine; bounded also where a program samples more often on demand."""
+    options = settings.sampler
+    return History(
+        ("system", "process", "utilization"),
+        seconds=options.history,
+        entries=2 * math.ceil(options.history / options.interval),
+    )
+
+
+def thread_pool_rule(settings: Settings) -> ThreadPoolRule:
+    """The settings of the default thread pool as the tuner takes them."""
+    options = settings.threads
+    return ThreadPoolRule(
+        calm_per_core=options.per_core,
+        busy_per_core=options.per_core_busy,
+        busy_percent=options.busy_percent,
+    )
+
+
+def temp_files(settings: Settings) -> TempFiles:
+    """The settings of the task `temp-files` as its cleaner takes them."""
+    task = settings.cleanup.temp_files
+    return TempFiles(
+        enabled=task.enabled and settings.cleanup.enabled,
+        every=msgspec.convert(task.every, tuple[Every, ...]),
+        older_than_seconds=task.older_than,
+        root=None if task.root is None else str(task.root),
+        exclude=task.exclude,
+        max_files=task.max_files,
+        max_bytes=task.max_bytes,
+        max_share=task.max_share,
+    )
+
+
+def access(settings: Settings, sockets: Sequence[socket.socket]) -> Access:
+    """Who may come in, by which names, on these bound sockets."""
+    token = settings.http.token
+    tcp = [sock.getsockname()[0] for sock in sockets if sock.family != socket.AF_UNIX]
+    return Access(
+        bound_hosts=tuple(dict.fromkeys([*([settings.http.host] if tcp else []), *tcp])),
+        allowed_hosts=settings.http.allowed_hosts,
+        allowed_origins=settings.http.allowed_origins,
+        token=None if token is None else token.reveal(),
+        root_path=settings.http.root_path,
+        machine_name=socket.gethostname(),
+    )
