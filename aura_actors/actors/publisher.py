@@ -9,13 +9,13 @@ from typing import assert_never
 
 import msgspec
 
-from aura_actors.domain.alerts import Alerts, Threshold
+from aura_actors.domain.alerts import Alerts
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.latest import Latest
-from aura_actors.kernel.pauses import GcPauses
-from aura_actors.kernel.threads import Threads, default_statistics
+from aura_actors.kernel.pauses import GcStatistics
+from aura_actors.kernel.threads import LimiterStatistics
 from aura_actors.messages import public
 from aura_actors.messages import publisher as m
 from aura_actors.messages.admission import AdmissionView, Totals
@@ -37,9 +37,12 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     cleanup: Latest[CleanupState]
     actors: Callable[[], Actors]
     incidents: Incidents
-    threads: Threads
-    pauses: GcPauses
-    components: Callable[[], list[Component]]
+    threads: Callable[[], list[LimiterStatistics]]
+    pauses: Callable[[], GcStatistics]
+    parts: Callable[[], list[Component]]
+    """What holds memory besides the publisher's own."""
+    components: Latest[tuple[Component, ...]]
+    """All of it, told here with each sample."""
 
 
 class Publisher(Actor[m.PublisherMessage]):
@@ -96,15 +99,16 @@ class Publisher(Actor[m.PublisherMessage]):
         taken, view = self._world.snapshots.value, self._world.admission.value
         if taken is None:
             return
+        self._world.components.set(self._components())
         self._publish("system", public.system(taken, self._epoch, self._next("system")))
         self._publish(
             "process",
             public.process(
                 taken,
-                limiters=[*self._world.threads.statistics(), default_statistics()],
+                limiters=self._world.threads(),
                 providers=view.providers if view else (),
-                gc=self._world.pauses.statistics(),
-                components=self._components(),
+                gc=self._world.pauses(),
+                components=self._world.components.value,
             ),
         )
         self._publish("utilization", public.utilization(self._world.totals.value, taken))
@@ -137,7 +141,7 @@ class Publisher(Actor[m.PublisherMessage]):
     def _next(self, topic: str) -> int:
         return self._sequences.get(topic, 0) + 1
 
-    def _components(self) -> list[Component]:
+    def _components(self) -> tuple[Component, ...]:
         cached = [cell.value for cell in self._topics.values() if cell.value is not None]
         published = Component(
             name=public.PUBLISHED,
@@ -149,12 +153,4 @@ class Publisher(Actor[m.PublisherMessage]):
             allocated_bytes=self._history.held_bytes,
             active_instances=self._history.held_entries,
         )
-        return [published, history, *self._world.components()]
-
-
-def thresholds(cpu_percent: float, memory_percent: float) -> tuple[Threshold, ...]:
-    """The guide's alert thresholds that this machine has values for."""
-    return (
-        Threshold(name="cpu", above=cpu_percent, unit="%"),
-        Threshold(name="memory", above=memory_percent, unit="%"),
-    )
+        return (published, history, *self._world.parts())

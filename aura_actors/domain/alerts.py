@@ -16,6 +16,11 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     above: float
     unit: str
 
+    @property
+    def cleared_below(self) -> float:
+        """Where an alert is over: 5 points lower, and never out of reach."""
+        return self.above - min(HYSTERESIS_POINTS, self.above / 2)
+
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """Raised at `raised_at`, over at `cleared_at` (Unix seconds) or not yet."""
@@ -40,6 +45,10 @@ class Alerts:
         """What is exceeded now, in the order of the thresholds."""
         return tuple(self._active[t.name] for t in self._thresholds if t.name in self._active)
 
+    def states(self) -> dict[str, bool]:
+        """Every threshold by name, and whether it is exceeded now."""
+        return {t.name: t.name in self._active for t in self._thresholds}
+
     def observe(self, values: dict[str, float | None], timestamp: float) -> list[Alert]:
         """Take in readings by threshold name; return the alerts that were raised or cleared by them."""
         changed = []
@@ -57,7 +66,7 @@ class Alerts:
                     raised_at=timestamp,
                 )
                 changed.append(self._active[threshold.name])
-            elif alert is not None and value < threshold.above - HYSTERESIS_POINTS:
+            elif alert is not None and value < threshold.cleared_below:
                 del self._active[threshold.name]
                 changed.append(msgspec.structs.replace(alert, value=value, cleared_at=timestamp))
             elif alert is not None:

@@ -15,7 +15,7 @@ import structlog
 
 from aura_actors.actors.admission import Admission, Seen
 from aura_actors.actors.cleanup import Cleanup
-from aura_actors.actors.publisher import Publisher, World, thresholds
+from aura_actors.actors.publisher import Publisher, World
 from aura_actors.actors.sampler import Sampler
 from aura_actors.actors.tuner import Tuner
 from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
@@ -30,9 +30,8 @@ from aura_actors.edges.feed import Feed, Limits
 from aura_actors.edges.http.app import build
 from aura_actors.edges.http.guard import Guard
 from aura_actors.edges.http.page import StaticFile
-from aura_actors.edges.http.prometheus import Exposition, Sources
 from aura_actors.edges.listener import Listener
-from aura_actors.edges.metrics import edge_metrics
+from aura_actors.edges.prometheus import CleanupTally, Exposition, Sources, edges
 from aura_actors.edges.services import Services
 from aura_actors.errors import StoreUnavailable
 from aura_actors.kernel.bus import Bus
@@ -41,7 +40,7 @@ from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.pauses import GcPauses
 from aura_actors.kernel.supervisor import CrashReport, Supervisor
-from aura_actors.kernel.threads import Threads
+from aura_actors.kernel.threads import LimiterStatistics, Threads, default_statistics
 from aura_actors.kernel.watchdog import LoopWatchdog
 from aura_actors.messages import public
 from aura_actors.messages.admission import AdmissionMessage, AdmissionView, Totals
@@ -56,7 +55,7 @@ from aura_actors.stores.data_dir import DataDir, boot_id
 from aura_actors.stores.journal import Journal
 from aura_actors.stores.schedule import ScheduleStore
 from aura_actors.wire.actors import Actors
-from aura_actors.wire.cleanup import CleanupState
+from aura_actors.wire.cleanup import CleanupReport, CleanupState
 from aura_actors.wire.feed import TOPICS
 
 log = structlog.get_logger("aura_actors.runtime")
@@ -124,6 +123,9 @@ class Parts:
         self.events: Bus[Publication] = Bus()
         self.history = rules.history_of(settings)
         self.pauses = GcPauses()
+        self.alerts = Alerts(rules.thresholds(settings))
+        self.cleanups = CleanupTally()
+        self.components: Latest[tuple[Component, ...]] = Latest(())
         self.sampler: Cell[SamplerMessage] = self._cell("sampler", self._sampler())
         self.admission: Cell[AdmissionMessage] = self._cell("admission", self._admission())
         self.cleanup: Cell[CleanupMessage] = self._cell("cleanup", self._cleanup())
@@ -169,6 +171,13 @@ class Parts:
         self.incidents.crashed(crash)
         voice.crashed(crash)
 
+    def _cleaned(self, report: CleanupReport) -> None:
+        self.cleanups.add(report)
+        voice.cleaned(report)
+
+    def _limiters(self) -> list[LimiterStatistics]:
+        return [*self.threads.statistics(), default_statistics()]
+
     def _sampler(self) -> Callable[[], Sampler]:
         return lambda: Sampler(
             self.surroundings.collectors,
@@ -209,7 +218,7 @@ class Parts:
             clock=self.surroundings.boot_clock,
             wall=self.surroundings.wall,
             state=self.cleanup_state,
-            publish=voice.cleaned,
+            publish=self._cleaned,
             periods=Periods(
                 hourly_seconds=options.hourly, daily_seconds=options.daily, weekly_seconds=options.weekly
             ),
@@ -224,11 +233,11 @@ class Parts:
             cleanup=self.cleanup_state,
             actors=self.actors,
             incidents=self.incidents,
-            threads=self.threads,
-            pauses=self.pauses,
-            components=self._components,
+            threads=self._limiters,
+            pauses=self.pauses.statistics,
+            parts=self._components,
+            components=self.components,
         )
-        alerts = Alerts(thresholds(self.settings.alerts.cpu_percent, self.settings.alerts.memory_percent))
         sequences: dict[str, int] = {}
         return lambda: Publisher(
             world,
@@ -236,7 +245,7 @@ class Parts:
             topics=self.topics,
             sequences=sequences,
             events=self.events,
-            alerts=alerts,
+            alerts=self.alerts,
             history=self.history,
             clock=self.surroundings.clock,
             wall=self.surroundings.wall,
@@ -279,7 +288,11 @@ class Parts:
                 view=lambda: self.view.value,
                 totals=lambda: self.totals.value,
                 actors=self.actors,
-                edges=lambda: edge_metrics(feed.statistics(), listener.statistics()),
+                alerts=self.alerts.states,
+                pauses=self.pauses.statistics,
+                threads=self._limiters,
+                components=lambda: self.components.value,
+                others=lambda: [*self.cleanups.families(), *edges(feed.statistics(), listener.statistics())],
             )
         )
         app = build(self._services(), exposition, self._held.files, max_body_bytes=settings.http.max_body)

@@ -13,6 +13,7 @@ from aura_actors.actors.admission import AdmissionRule
 from aura_actors.cleaners import TempFiles
 from aura_actors.cleaners.base import Every
 from aura_actors.config import Settings
+from aura_actors.domain.alerts import Threshold
 from aura_actors.domain.headroom import MemoryRule
 from aura_actors.domain.ledger import SlotRule
 from aura_actors.domain.thread_pool import ThreadPoolRule
@@ -49,6 +50,14 @@ def history_of(settings: Settings) -> History:
         ("system", "process", "utilization"),
         seconds=options.history,
         entries=2 * math.ceil(options.history / options.interval),
+    )
+
+
+def thresholds(settings: Settings) -> tuple[Threshold, ...]:
+    """The guide's alert thresholds."""
+    return (
+        Threshold(name="cpu", above=settings.alerts.cpu_percent, unit="%"),
+        Threshold(name="memory", above=settings.alerts.memory_percent, unit="%"),
     )
 
 

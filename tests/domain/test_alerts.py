@@ -32,3 +32,8 @@ def test_a_value_that_is_not_known_changes_nothing() -> None:
     alerts = Alerts((CPU,))
     assert observed(alerts, 91, None) == [("cpu", False)]
     assert len(alerts.active) == 1
+
+
+def test_an_alert_of_a_low_threshold_can_be_cleared_too() -> None:
+    alerts = Alerts((Threshold(name="cpu", above=4, unit="%"),))
+    assert observed(alerts, 5, 2.5, 1.9) == [("cpu", False), ("cpu", True)]

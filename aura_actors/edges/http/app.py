@@ -19,7 +19,7 @@ from aura_actors.edges.http.document import openapi_document
 from aura_actors.edges.http.manual import manual
 from aura_actors.edges.http.operations import OPERATIONS
 from aura_actors.edges.http.page import HTML, SECURITY_HEADERS, StaticFile
-from aura_actors.edges.http.prometheus import Exposition
+from aura_actors.edges.prometheus import Exposition
 from aura_actors.edges.services import Services
 from aura_actors.errors import AuraError
 

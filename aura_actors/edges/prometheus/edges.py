@@ -1,4 +1,4 @@
-"""The edges' own counters as Prometheus families."""
+"""The edges' own counters: the feed and the listener."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from aura_actors.edges.feed import FeedStatistics
 from aura_actors.edges.listener import ListenerStatistics
 
 
-def edge_metrics(feed: FeedStatistics, listener: ListenerStatistics) -> Iterator[Metric]:
+def edges(feed: FeedStatistics, listener: ListenerStatistics) -> Iterator[Metric]:
     """Families of the feed and the listener."""
     yield GaugeMetricFamily("aura_feed_clients", "Clients of the feed", value=feed.clients)
     yield CounterMetricFamily("aura_feed_frames", "Frames sent", value=feed.frames_sent_total)
