@@ -54,8 +54,3 @@ async def open_test_runtime(
             yield ServedRuntime(runtime=runtime, http=url, feed=f"{url.replace('http', 'ws', 1)}/feed")
     finally:
         release(sockets)
-
-
-def crash(runtime: Runtime, part: str, error: Exception | None = None) -> None:
-    """End a part of the tree (`sampler`, `admission`, `listener`, …) as if `error` had escaped from it."""
-    runtime.parts.supervisor.crash(part, error or RuntimeError("crashed on purpose"))

@@ -4,8 +4,7 @@ A clock that jumps by itself would run ahead of the threads, so `mock_clock` is 
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import pytest
 import trio
@@ -26,44 +25,10 @@ from aura_actors.kernel.cell import Cell
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.threads import Threads
 from aura_actors.messages.sampler import CollectNow, SamplerMessage
+from aura_actors.testing import Hang, ScriptedCollector
 
 WALL = 1_800_000_000.0
 MEMORY = MemoryReading(total_bytes=100, available_bytes=40)
-
-
-class Scripted:
-    """A collector whose readings are those of a function."""
-
-    def __init__(self, name: str, read: Callable[[], Reading]) -> None:
-        self.name = name
-        self.read = read
-
-
-class Gate:
-    """A source that hangs, from when `hangs` is set until `release` is."""
-
-    def __init__(self, reading: Callable[[], Reading]) -> None:
-        self.hangs = False
-        self.entered = threading.Event()
-        self.release = threading.Event()
-        self.reads = 0
-        self._reading = reading
-
-    def __call__(self) -> Reading:
-        self.reads += 1
-        if self.hangs:
-            self.entered.set()
-            self.release.wait(30)
-        return self._reading()
-
-
-@contextmanager
-def released(gate: Gate) -> Iterator[Gate]:
-    """No thread is left hanging, whatever the test found."""
-    try:
-        yield gate
-    finally:
-        gate.release.set()
 
 
 class Rig:
@@ -97,11 +62,11 @@ class Rig:
         self.clock.jump(seconds)
         return self.there(await self.latest.wait_newer(version))
 
-    async def while_it_hangs(self, gate: Gate, seconds: float, *others: str) -> Snapshot:
-        """The same, with `gate` entered by the sample, and the other collectors done before it gives up."""
+    async def while_it_hangs(self, hang: Hang, seconds: float, *others: str) -> Snapshot:
+        """The same, with `hang` entered by the sample, and the other collectors done before it gives up."""
         await wait_all_tasks_blocked()
         self.clock.jump(seconds)
-        await trio.to_thread.run_sync(gate.entered.wait, 30)
+        await trio.to_thread.run_sync(hang.entered.wait, 30)
         return await self.after_patience(*others)
 
     async def after_patience(self, *others: str) -> Snapshot:
@@ -125,32 +90,23 @@ def processors(clock: MockClock) -> Callable[[], Reading]:
     return read
 
 
-def disk_that_fills(used_bytes: list[int]) -> Callable[[], Reading]:
-    """The next of the given sizes at each reading."""
-    sizes = iter(used_bytes)
-
-    def read() -> Reading:
-        return DiskReading(
-            filesystems=(
-                FilesystemReading(
-                    mount="/",
-                    device="sda",
-                    total_bytes=100,
-                    available_bytes=50,
-                    used_bytes=next(sizes),
-                    read_bytes_total=None,
-                    written_bytes_total=None,
-                ),
-            )
-        )
-
-    return read
+def disk(used_bytes: int) -> DiskReading:
+    root = FilesystemReading(
+        mount="/",
+        device="sda",
+        total_bytes=100,
+        available_bytes=50,
+        used_bytes=used_bytes,
+        read_bytes_total=None,
+        written_bytes_total=None,
+    )
+    return DiskReading(filesystems=(root,))
 
 
 async def test_percentages_come_with_the_second_sample_200_ms_after_the_first(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    rig = Rig(mock_clock, Scripted("cpu", processors(mock_clock)), interval_seconds=60.0)
+    rig = Rig(mock_clock, ScriptedCollector("cpu", processors(mock_clock)), interval_seconds=60.0)
     await nursery.start(rig.run)
     first = rig.there(rig.latest.value)
     assert (first.number, first.cpu.overall_percent, first.cpu.per_core_percent) == (1, None, None)
@@ -160,14 +116,14 @@ async def test_percentages_come_with_the_second_sample_200_ms_after_the_first(
 
 
 async def test_a_sample_follows_each_interval(mock_clock: MockClock, nursery: trio.Nursery) -> None:
-    rig = Rig(mock_clock, Scripted("memory", lambda: MEMORY))
+    rig = Rig(mock_clock, ScriptedCollector("memory", MEMORY))
     await nursery.start(rig.run)
     moments = [(await rig.after(seconds)).taken_at for seconds in (0.2, 0.8, 1.0, 1.0)]
     assert moments == [0.2, 1.0, 2.0, 3.0]
 
 
 async def test_a_sample_on_demand_is_fresh_and_published(mock_clock: MockClock, nursery: trio.Nursery) -> None:
-    rig = Rig(mock_clock, Scripted("cpu", processors(mock_clock)), interval_seconds=60.0)
+    rig = Rig(mock_clock, ScriptedCollector("cpu", processors(mock_clock)), interval_seconds=60.0)
     await nursery.start(rig.run)
     await rig.after(0.2)
     mock_clock.jump(1.3)
@@ -180,7 +136,7 @@ async def test_samples_on_demand_in_a_burst_keep_their_percentages(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     """No time passes between them, so they are compared with an older reading."""
-    rig = Rig(mock_clock, Scripted("cpu", processors(mock_clock)), interval_seconds=60.0)
+    rig = Rig(mock_clock, ScriptedCollector("cpu", processors(mock_clock)), interval_seconds=60.0)
     await nursery.start(rig.run)
     await rig.after(0.2)
     answers = [await rig.cell.ref.ask(CollectNow(), within=5) for _ in range(5)]
@@ -199,7 +155,7 @@ async def test_every_collector_is_read_in_its_own_thread_at_the_same_time(
         seen.add(threading.get_ident())
         return MEMORY
 
-    rig = Rig(mock_clock, *(Scripted(name, meet) for name in ("a", "b", "c")))
+    rig = Rig(mock_clock, *(ScriptedCollector(name, meet) for name in ("a", "b", "c")))
     await nursery.start(rig.run)
     assert len(seen) == 3
     assert threading.get_ident() not in seen
@@ -209,12 +165,12 @@ async def test_every_collector_is_read_in_its_own_thread_at_the_same_time(
 async def test_a_source_that_hangs_is_late_then_stuck_and_the_others_go_on(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    with released(Gate(disk_that_fills([10, 20, 30]))) as gate:
-        rig = Rig(mock_clock, Scripted("disk", gate), Scripted("cpu", processors(mock_clock)))
+    with Hang(disk(20)) as hang:
+        source = ScriptedCollector("disk", disk(10), hang, disk(30))
+        rig = Rig(mock_clock, source, ScriptedCollector("cpu", processors(mock_clock)))
         await nursery.start(rig.run)
-        gate.hangs = True
 
-        late = await rig.while_it_hangs(gate, 0.2, "cpu")
+        late = await rig.while_it_hangs(hang, 0.2, "cpu")
         assert late.disks[0].used_bytes == 10
         assert (late.collectors["disk"].stale_since, late.collectors["disk"].error) == (WALL, None)
         assert late.collectors["cpu"].stale_since is None
@@ -227,10 +183,9 @@ async def test_a_source_that_hangs_is_late_then_stuck_and_the_others_go_on(
         assert stuck.error == "stuck since 2027-01-15T08:00:00Z"
         assert stuck.stale_since == WALL
         assert following[-1].disks[0].used_bytes == 10
-        assert gate.reads == 2
+        assert source.reads == 2
 
-        gate.hangs = False
-        gate.release.set()
+        hang.release()
         while rig.threads.limiter("disk").borrowed_tokens:
             await trio.lowlevel.checkpoint()
         recovered = await rig.after(1.0)
@@ -242,11 +197,10 @@ async def test_a_source_that_hangs_is_late_then_stuck_and_the_others_go_on(
 async def test_a_source_that_hangs_from_the_start_does_not_keep_the_sampler_from_starting(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    with released(Gate(lambda: MEMORY)) as gate:
-        gate.hangs = True
-        rig = Rig(mock_clock, Scripted("memory", gate), Scripted("cpu", processors(mock_clock)))
+    with Hang(MEMORY) as hang:
+        rig = Rig(mock_clock, ScriptedCollector("memory", hang), ScriptedCollector("cpu", processors(mock_clock)))
         nursery.start_soon(rig.run)
-        await trio.to_thread.run_sync(gate.entered.wait, 30)
+        await trio.to_thread.run_sync(hang.entered.wait, 30)
         first = await rig.after_patience("cpu")
         assert (first.memory.total_bytes, first.cpu.logical_cores) == (None, 1)
         health = first.collectors["memory"]
@@ -257,36 +211,29 @@ async def test_a_hanging_source_is_not_read_a_second_time_by_the_next_incarnatio
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     """Its thread cannot be killed; the limiter, which outlives the actor, remembers it."""
-    with released(Gate(lambda: MEMORY)) as gate:
-        rig = Rig(mock_clock, Scripted("memory", gate))
+    with Hang(MEMORY) as hang:
+        source = ScriptedCollector("memory", MEMORY, hang)
+        rig = Rig(mock_clock, source)
         async with trio.open_nursery() as first_life:
             await first_life.start(rig.run)
-            gate.hangs = True
-            await rig.while_it_hangs(gate, 0.2)
+            await rig.while_it_hangs(hang, 0.2)
             first_life.cancel_scope.cancel()
         number = rig.there(rig.latest.value).number
 
         nursery.start_soon(rig.run)
         snapshot = await rig.after(0.5)
         assert (snapshot.number, snapshot.memory.total_bytes) == (number + 1, None)
-        assert gate.reads == 2
+        assert source.reads == 2
         snapshot = await rig.after(5.0)
         assert snapshot.collectors["memory"].error == "stuck since 2027-01-15T08:00:00Z"
-        assert gate.reads == 2
+        assert source.reads == 2
 
 
 async def test_a_failing_source_keeps_its_last_values_and_says_since_when(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    answers: list[Reading | OSError] = [MEMORY, OSError("gone"), OSError("still gone"), MEMORY]
-
-    def read() -> Reading:
-        answer = answers.pop(0)
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
-
-    rig = Rig(mock_clock, Scripted("memory", read))
+    source = ScriptedCollector("memory", MEMORY, OSError("gone"), OSError("still gone"), MEMORY)
+    rig = Rig(mock_clock, source)
     await nursery.start(rig.run)
     first = rig.there(rig.latest.value).collectors["memory"]
     assert (first.success, first.stale_since, first.error) == (True, None, None)
@@ -301,10 +248,7 @@ async def test_a_failing_source_keeps_its_last_values_and_says_since_when(
 async def test_a_source_that_never_worked_has_no_values_and_no_age(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    def read() -> Reading:
-        raise PermissionError("hidden")
-
-    rig = Rig(mock_clock, Scripted("memory", read))
+    rig = Rig(mock_clock, ScriptedCollector("memory", PermissionError("hidden")))
     await nursery.start(rig.run)
     snapshot = rig.there(rig.latest.value)
     health = snapshot.collectors["memory"]
@@ -316,27 +260,18 @@ async def test_a_source_that_never_worked_has_no_values_and_no_age(
 async def test_a_defect_crashes_the_sampler_and_the_next_incarnation_goes_on_counting(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    broken = False
-
-    def read() -> Reading:
-        if broken:
-            raise TypeError("defect")
-        return MEMORY
-
-    rig = Rig(mock_clock, Scripted("memory", read))
+    rig = Rig(mock_clock, ScriptedCollector("memory", MEMORY, MEMORY, TypeError("defect"), MEMORY))
     with pytest.RaisesGroup(TypeError, flatten_subgroups=True):
         async with trio.open_nursery() as first_life:
             await first_life.start(rig.run)
             await rig.after(0.2)
-            broken = True
             mock_clock.jump(0.8)
-    broken = False
     await nursery.start(rig.run)
     assert rig.there(rig.latest.value).number == 3
     assert (await rig.after(0.2)).number == 4
 
 
 def test_two_collectors_of_one_name_are_refused(mock_clock: MockClock) -> None:
-    same = Scripted("memory", lambda: MEMORY)
+    same = ScriptedCollector("memory", MEMORY)
     with pytest.raises(InvalidValue, match=r"sampler\.collectors"):
         Rig(mock_clock, same, same).make()
