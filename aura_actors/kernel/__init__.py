@@ -13,4 +13,45 @@ latest       one value, the newest; bus: facts to bounded subscriptions
 watchdog     names the actor that holds the loop too long
 pauses       how long garbage collection stopped everything
 threads      private thread limiters, by name; permits: counted slots over trio.CapacityLimiter
+
+What authors of actors need is here under one roof; the rest is in the files.
 """
+
+from aura_actors.kernel.actor import Actor, Context
+from aura_actors.kernel.bus import Bus, Overflowed, Subscription
+from aura_actors.kernel.cell import Cell, DeadLetter
+from aura_actors.kernel.child_spec import ChildSpec, Restart, Service
+from aura_actors.kernel.latest import Latest
+from aura_actors.kernel.mailbox import Overflow, Verdict
+from aura_actors.kernel.monitor import Down
+from aura_actors.kernel.ref import Ref
+from aura_actors.kernel.request import Request
+from aura_actors.kernel.restart import Backoff, RestartIntensity
+from aura_actors.kernel.strategy import Strategy
+from aura_actors.kernel.supervisor import CrashReport, GaveUp, StartFailed, Supervisor
+
+__all__ = [
+    "Actor",
+    "Backoff",
+    "Bus",
+    "Cell",
+    "ChildSpec",
+    "Context",
+    "CrashReport",
+    "DeadLetter",
+    "Down",
+    "GaveUp",
+    "Latest",
+    "Overflow",
+    "Overflowed",
+    "Ref",
+    "Request",
+    "Restart",
+    "RestartIntensity",
+    "Service",
+    "StartFailed",
+    "Strategy",
+    "Subscription",
+    "Supervisor",
+    "Verdict",
+]

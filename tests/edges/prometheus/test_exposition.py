@@ -13,11 +13,14 @@ from aura_actors.testing import open_test_runtime
 from aura_actors.wire.cleanup import CleanupReport
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+LATER = NOW + dt.timedelta(hours=1)
 
 
-def report(outcome: str = "done", *, dry_run: bool = False, removed: int = 3) -> CleanupReport:
+def report(
+    outcome: str = "done", *, dry_run: bool = False, removed: int = 3, at: dt.datetime = NOW
+) -> CleanupReport:
     return CleanupReport(
-        run_id="r", task="temp-files", dry_run=dry_run, started_at=NOW, finished_at=NOW, outcome=outcome,
+        run_id="r", task="temp-files", dry_run=dry_run, started_at=NOW, finished_at=at, outcome=outcome,
         detail=None, removed=removed, kept={}, failures={"/x": "denied"}, freed_bytes=100,
         freed_allocated_bytes=4096,
     )  # fmt: skip
@@ -33,7 +36,7 @@ def samples(tally: CleanupTally) -> dict[str, float]:
 
 def test_runs_are_added_up_and_a_dry_run_frees_nothing() -> None:
     tally = CleanupTally()
-    for each in (report(), report(), report(dry_run=True), report("declined", removed=0)):
+    for each in (report(), report(), report(dry_run=True), report("declined", removed=0, at=LATER)):
         tally.add(each)
     assert samples(tally) == {
         "aura_cleanup_runs_total temp-files done": 2,
