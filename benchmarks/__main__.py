@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from benchmarks import ask, restart
+from benchmarks import ask, idle, restart
 
-BENCHMARKS = {"ask": ask.run, "restart": restart.run}
+BENCHMARKS = {"ask": ask.run, "restart": restart.run, "idle": idle.run}
 
 
 def main() -> None:

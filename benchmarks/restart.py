@@ -5,9 +5,6 @@ interpreter's start, the imports and two samples 0.2 s apart.
 """
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -22,6 +19,7 @@ from aura_actors.kernel.cell import Cell
 from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.restart import Backoff, RestartIntensity
 from aura_actors.kernel.supervisor import Supervisor
+from benchmarks.daemon import start
 from benchmarks.report import Report, median
 
 LEASES = 50
@@ -104,25 +102,6 @@ async def bare(crashes: int) -> list[float]:
             seconds.append(handled[-1] - began)
         nursery.cancel_scope.cancel()
     return seconds
-
-
-def start(folder: Path) -> "tuple[subprocess.Popen[bytes], str, float]":
-    """Start a daemon; the process, its address, and seconds until it was ready."""
-    ready = folder / "ready.json"
-    ready.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "aura_actors", "serve", "--port", "0", "--data-dir", str(folder / "data")]
-    environ = {
-        **os.environ,
-        "AURA_ADMISSION__JOB_SLOTS": "1000",
-        "AURA_ADMISSION__CPU_THRESHOLD_PERCENT": "100",
-    }
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, "--ready-file", str(ready)], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while not ready.exists():
-        time.sleep(0.002)
-    return process, json.loads(ready.read_text())["http"], time.perf_counter() - began
 
 
 def readiness(rounds: int) -> tuple[list[float], list[float]]:
