@@ -1,8 +1,8 @@
 """What it costs when nothing happens: memory and processor at 1 Hz with one page open.
 
 The page is a feed client with the page's topics, in this process, so that its own cost is not counted. Peers do
-what they do for one reader at 1 Hz: Glances's web server is asked for everything, node_exporter is scraped. Children
-count.
+what they do for one reader at 1 Hz: Glances's web server is asked for everything, node_exporter is scraped.
+Children count.
 """
 
 import contextlib
