@@ -6,28 +6,17 @@ from typing import Any
 import msgspec
 import trio
 
-from aura_actors.domain.snapshot import MemoryReading
 from aura_actors.kernel.cell import DeadLetter
 from aura_actors.messages.incidents import KEPT_LETTERS, Incidents
 from aura_actors.messages.topics import Publication
 from aura_actors.runtime.parts import Surroundings
-from aura_actors.testing import crash, open_test_runtime
+from aura_actors.testing import Machine, crash, open_test_runtime
 from aura_actors.wire import actors
 
 
-class Scripted:
-    """A machine with 1,000 bytes of memory, of which a test says how many are available."""
-
-    name = "memory"
-    available_bytes = 500
-
-    def read(self) -> MemoryReading:
-        return MemoryReading(total_bytes=1000, available_bytes=self.available_bytes)
-
-
 async def test_an_alert_is_an_event_when_it_is_raised_and_when_it_is_over(tmp_path: Path) -> None:
-    machine = Scripted()
-    async with open_test_runtime(tmp_path, surroundings=Surroundings(collectors=[machine])) as house:
+    machine = Machine(memory_bytes=1000, available_bytes=500)
+    async with open_test_runtime(tmp_path, surroundings=Surroundings(collectors=machine.collectors)) as house:
         with house.runtime.parts.events.subscribe(100) as events, trio.fail_after(10):
             machine.available_bytes = 50
             raised = await next_of(events, "alerts")
