@@ -101,6 +101,8 @@ class Admission(Actor[m.AdmissionMessage]):
         self._fence = 0
         self._seen = seen
         self._unwritable = False
+        self._context: Context[m.AdmissionMessage]
+        self._armed = False
         self._ledger = Ledger(rule.memory, rule.slots, seen.cpu, Permits(1), seen.external)
         self._providers = Providers(rule.providers, rule.provider_limit, Permits)
 
@@ -108,6 +110,7 @@ class Admission(Actor[m.AdmissionMessage]):
 
     async def open(self, context: Context[m.AdmissionMessage]) -> None:
         """Take over what the journal holds; only then is anybody answered."""
+        self._context = context
         now = self._clock()
         recovered = await self._in_thread(lambda: self._journal.recover(now))
         self._fence = recovered.fence
@@ -122,7 +125,7 @@ class Admission(Actor[m.AdmissionMessage]):
         self._look()
         self._show()
         context.nursery.start_soon(self._follow_samples, context)
-        context.every(EXPIRY_SECONDS, m.Expire())
+        self._arm()
 
     async def _follow_samples(self, context: Context[m.AdmissionMessage]) -> None:
         version = self._snapshots.version
@@ -133,7 +136,21 @@ class Admission(Actor[m.AdmissionMessage]):
 
     async def handle(self, message: m.AdmissionMessage) -> object:
         """Answer one message."""
+        try:
+            return await self._answer(message)
+        finally:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Look for what has expired in a moment, as long as there is anything that can: nobody else may come by."""
+        if not self._armed and (self._ledger.leases or self._providers.leases):
+            self._armed = True
+            self._context.after(EXPIRY_SECONDS, m.Expire())
+
+    async def _answer(self, message: m.AdmissionMessage) -> object:
         self._look()
+        if isinstance(message, m.Expire):
+            self._armed = False
         try:
             await self._end_expired()
         except StoreUnavailable:
