@@ -260,6 +260,19 @@ async def test_an_expired_lease_goes_without_anybody_asking(tmp_path: Path) -> N
         assert house.totals.value.active_jobs == 0
 
 
+async def test_leases_of_an_ended_incarnation_and_later_ones_expire_without_anybody_asking(tmp_path: Path) -> None:
+    clock = Clock()
+    async with open_house(tmp_path, clock=clock) as house:
+        await ask(house.cell.ref, acquire("a", ttl=5))
+        await ask(house.cell.ref, acquire("b", ttl=60))
+        await house.crash()
+        for seconds, active in ((6, 1), (60, 0)):
+            clock.now += seconds
+            with trio.fail_after(5):
+                while house.totals.value.active_jobs != active:
+                    await house.totals.wait_newer(house.totals.version)
+
+
 async def test_a_renewal_counts_from_now_and_never_beyond_the_longest_time(tmp_path: Path) -> None:
     clock = Clock()
     async with open_house(tmp_path, clock=clock) as house:
