@@ -36,8 +36,10 @@ wheel: $(VENV)/.dev  ## Build the wheel and use it from somewhere else
 bench: $(VENV)/.dev  ## Run the benchmarks; make bench ARGS="restart --quick" chooses
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-chaos: $(VENV)/.dev  ## Thousands of generated supervision trees against the model, with new seeds each time
-	@AURA_CHAOS_EXAMPLES=4000 $(BIN)/python -m pytest tests/kernel/test_supervision_model.py --timeout 1800 $(ARGS)
+chaos: $(VENV)/.dev  ## Thousands of generated supervision trees against the model; SEED=n plays those of a run again
+	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "to play the same again: make chaos SEED=$$seed"; \
+	env -u CI AURA_CHAOS_EXAMPLES=4000 $(BIN)/python -m pytest tests/kernel/test_supervision_model.py \
+		--hypothesis-seed=$$seed --timeout 1800 $(ARGS) || { echo "to play the same again: make chaos SEED=$$seed"; exit 1; }
 
 lock:  ## Renew both locks from pyproject.toml; needs uv
 	printf 'hatchling>=1.27\n' | uv pip compile -q --universal --generate-hashes --python-version 3.11 \

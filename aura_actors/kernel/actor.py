@@ -54,7 +54,9 @@ class Context(Generic[M]):
             if tick is None or tick.taken:
                 tick = self._envelope(message)
                 await self._mailbox.put(tick, control=True)
-            due = max(due + seconds, trio.current_time())
+            due += seconds
+            if due <= (now := trio.current_time()):
+                due = now + seconds
 
     def after(self, seconds: float, message: M) -> Callable[[], None]:
         """Put `message` into the control lane once, in `seconds`; call what is returned to take it back."""

@@ -116,19 +116,23 @@ class Child:
         """
         self.generation += 1
         grace = min(self.spec.grace_seconds, within_seconds)
-        if self.state is State.STOPPING:  # somebody else is at it, or it is stuck
-            return await self._gone_within(grace)
-        if not self.alive:
-            self.signal(then if self.state in (State.STARTING, State.RUNNING) else Signal.STOP)
-            return True
-        self.signal(Signal.STOP)
-        self._stopping.set()
+        if self.state is not State.STOPPING:
+            if not self.alive:
+                self.signal(then if self.state in (State.STARTING, State.RUNNING) else Signal.STOP)
+                return True
+            self.signal(Signal.STOP)
+            self._stopping.set()
+        # Else somebody is at it already, who may be cancelled before it is done: so this goes all the way too.
         if not await self._gone_within(grace):
             self._scope.cancel()
             # However late it is, a cancelled child gets a moment to end before it is called stuck.
             if not await self._gone_within(max(grace, min(self.spec.grace_seconds, CANCEL_SECONDS))):
                 return False
-        self.signal(then)
+        if self.state is State.STOPPING:
+            self.signal(then)
+        elif self.state is State.BACKOFF and then is Signal.REST:  # whoever was at it meant to start it again
+            self.generation += 1
+            self.signal(Signal.STOP)
         return True
 
     async def _gone_within(self, seconds: float) -> bool:

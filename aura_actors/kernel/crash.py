@@ -19,7 +19,7 @@ def masked(error: BaseException) -> Exception | None:
     """The crash that a cancellation has swallowed.
 
     A checkpoint in a `finally` raises `Cancelled` over the exception that was on its way: only the context of
-    the `Cancelled` remembers it.
+    the `Cancelled` remembers it. (So it does of one that was being handled: the two cannot be told apart.)
     """
     if isinstance(error, BaseExceptionGroup):
         found = (masked(inner) for inner in error.exceptions)

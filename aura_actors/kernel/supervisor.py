@@ -286,6 +286,8 @@ class Supervisor:
                     self.stuck.append(child.spec.name)
                 if temporary:
                     self._forget(child)
+            elif child.state is State.BACKOFF:
+                child.generation += 1  # a restart of its own is void: it comes back with the others, in order
         return [child for child in affected if child.state is State.BACKOFF]
 
     async def _retry_later(self, seconds: float, retry: _Retry) -> None:

@@ -63,3 +63,11 @@ async def test_a_known_holder_gets_a_permit_even_when_none_is_free() -> None:
     permits.take("a")
     permits.take("b")
     assert (permits.used, permits.size) == (2, 1)
+
+
+async def test_a_subscriber_that_fell_behind_is_forgotten() -> None:
+    bus: Bus[int] = Bus()
+    with bus.subscribe(1), bus.subscribe(8):
+        for n in range(3):
+            bus.publish(n)
+        assert len(bus._subscriptions) == 1
