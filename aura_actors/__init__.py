@@ -5,6 +5,7 @@
 #   runtime/           composition root: the one place that knows every part
 #   config/            settings from file, environment and options; refuses with a path
 #   edges/ | actors/   HTTP, feed, page | the shells around the rules, one actor per file
+#   workers/           child processes, each owned by an actor: the GPU probe
 #   stores/            what must survive: SQLite
 #   collectors/ | cleaners/   one source of readings | one kind of cleanup per file; blocking, no Trio
 #   messages/          what actors say to each other, and how facts are said in public

@@ -10,6 +10,7 @@ from typing import assert_never
 import msgspec
 
 from aura_actors.domain.alerts import Alerts
+from aura_actors.domain.gpu import hottest_celsius
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.bus import Bus
@@ -118,7 +119,11 @@ class Publisher(Actor[m.PublisherMessage]):
         self._publish_alerts(taken)
 
     def _publish_alerts(self, taken: Snapshot) -> None:
-        values = {"cpu": taken.cpu.overall_percent, "memory": public.memory_percent(taken)}
+        values = {
+            "cpu": taken.cpu.overall_percent,
+            "memory": public.memory_percent(taken),
+            "gpu": None if taken.gpu is None else hottest_celsius(taken.gpu.current),
+        }
         changed = self._alerts.observe(values, taken.timestamp)
         for alert in changed:
             self._events.publish(self._encode(feed.Event, "alerts", public.alert(alert)))

@@ -11,6 +11,7 @@ from typing import assert_never
 import trio
 
 from aura_actors.collectors import READ_ERRORS, Collector
+from aura_actors.domain.gpu import GpuState
 from aura_actors.domain.rates import Series, derive, extend
 from aura_actors.domain.snapshot import CollectorHealth, Reading, Snapshot
 from aura_actors.errors import InvalidValue
@@ -31,6 +32,7 @@ class Sampler(Actor[SamplerMessage]):
     later than that shows its last values, marked stale, and after `watchdog_seconds` the collector is called
     stuck. Whatever is still being read is not read a second time.
 
+    `gpu` says what the GPU probe last said; the sampler neither asks it nor waits for it.
     `clock` is monotonic, `wall` unix time, both in seconds and called from threads too. Numbers go on from
     `latest`, so a restart leaves no gap. Raises `InvalidValue` for two collectors of the same name.
     """
@@ -44,6 +46,7 @@ class Sampler(Actor[SamplerMessage]):
         clock: Callable[[], float],
         wall: Callable[[], float],
         watchdog_seconds: float = 5.0,
+        gpu: Callable[[], GpuState | None] = lambda: None,
     ) -> None:
         names = [collector.name for collector in collectors]
         if len(set(names)) != len(names):
@@ -54,6 +57,7 @@ class Sampler(Actor[SamplerMessage]):
         self._clock = clock
         self._wall = wall
         self._watchdog_seconds = watchdog_seconds
+        self._gpu = gpu
         self._patience_seconds = min(watchdog_seconds, interval_seconds / 2)
 
     async def open(self, context: Context[SamplerMessage]) -> None:
@@ -116,6 +120,7 @@ class Sampler(Actor[SamplerMessage]):
             collectors={
                 source.collector.name: source.health(now, self._watchdog_seconds) for source in self._sources
             },
+            gpu=self._gpu(),
         )
 
 

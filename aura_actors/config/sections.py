@@ -145,7 +145,7 @@ class Alerts(Section, frozen=True, kw_only=True):
     cpu_percent: Percent = 90.0
     memory_percent: Percent = 85.0
     gpu_celsius: Annotated[float, Number(above=0, maximum=200)] = 85.0
-    """For the GPU probe; without effect in this version."""
+    """Of the hottest device."""
 
 
 class CleanupTask(Section, frozen=True, kw_only=True):

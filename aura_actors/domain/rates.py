@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from aura_actors.domain.gpu import GpuState
 from aura_actors.domain.snapshot import (
     CollectorHealth,
     CpuReading,
@@ -245,6 +246,7 @@ def derive(
     timestamp: float,
     number: int,
     collectors: dict[str, CollectorHealth],
+    gpu: GpuState | None = None,
 ) -> Snapshot:
     """The Snapshot that these windows amount to; at most one window for each kind of reading is used."""
     held = tuple(windows)
@@ -260,8 +262,23 @@ def derive(
         disks=disk_use(_of_kind(held, DiskReading)),
         network=network_use(_of_kind(held, NetworkReading)),
         process=process_use(process_now),
-        collectors=collectors,
+        collectors=collectors | gpu_health(gpu),
+        gpu=gpu,
     )
+
+
+def gpu_health(gpu: GpuState | None) -> dict[str, CollectorHealth]:
+    """How the GPU probe does, as a collector's; nothing where there never was a reading, or is to be none."""
+    if gpu is None or gpu.timestamp is None:
+        return {}
+    return {
+        "gpu": CollectorHealth(
+            success=gpu.status == "ok",
+            duration_seconds=gpu.duration_seconds,
+            stale_since=gpu.stale_since,
+            error=None if gpu.status == "ok" else gpu.reason,
+        )
+    }
 
 
 def _of_kind(windows: tuple[Window[Reading], ...], kind: type[S]) -> Window[S] | None:

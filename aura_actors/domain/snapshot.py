@@ -7,6 +7,8 @@ nothing in this file is ever 0 for want of a value. Refuses to know where a numb
 
 import msgspec
 
+from aura_actors.domain.gpu import GpuState
+
 # --- readings: raw, from one source, at one moment ----------------------------------------------------------
 
 CpuTimes = dict[str, float]
@@ -157,3 +159,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     network: NetworkUse
     process: ProcessUse
     collectors: dict[str, CollectorHealth]
+    gpu: GpuState | None = None
+    """What the GPU probe had said by then: a sample never waits for it."""

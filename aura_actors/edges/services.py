@@ -16,6 +16,7 @@ from aura_actors.kernel.ref import Ref
 from aura_actors.kernel.request import Request
 from aura_actors.messages.admission import AdmissionMessage, Totals
 from aura_actors.messages.cleanup import CleanupMessage
+from aura_actors.messages.gpu import GpuMessage
 from aura_actors.messages.history import History
 from aura_actors.messages.topics import Topics
 from aura_actors.wire.actors import Actors
@@ -32,6 +33,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
     admission: Ref[AdmissionMessage]
     cleanup: Ref[CleanupMessage]
+    gpu: Ref[GpuMessage]
     snapshots: Latest[Snapshot | None]
     totals: Latest[Totals]
     cleanup_state: Latest[CleanupState]

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import msgspec
-import structlog
 
 from aura_actors.actors.admission import Admission, Seen
 from aura_actors.actors.cleanup import Cleanup
+from aura_actors.actors.gpu import Gpu, Probe
 from aura_actors.actors.publisher import Publisher, World
 from aura_actors.actors.sampler import Sampler
 from aura_actors.actors.tuner import Tuner
@@ -22,6 +22,7 @@ from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
 from aura_actors.config import Settings
 from aura_actors.domain.alerts import Alerts
 from aura_actors.domain.cpu_gate import CpuGate
+from aura_actors.domain.gpu import GpuState
 from aura_actors.domain.headroom import Peak
 from aura_actors.domain.schedule import Periods
 from aura_actors.domain.snapshot import Snapshot
@@ -45,6 +46,7 @@ from aura_actors.kernel.watchdog import LoopWatchdog
 from aura_actors.messages import public
 from aura_actors.messages.admission import AdmissionMessage, AdmissionView, Totals
 from aura_actors.messages.cleanup import CleanupMessage
+from aura_actors.messages.gpu import GpuMessage
 from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.publisher import PublisherMessage
 from aura_actors.messages.sampler import SamplerMessage
@@ -57,8 +59,6 @@ from aura_actors.stores.schedule import ScheduleStore
 from aura_actors.wire.actors import Actors
 from aura_actors.wire.cleanup import CleanupReport, CleanupState
 from aura_actors.wire.feed import TOPICS
-
-log = structlog.get_logger("aura_actors.runtime")
 
 
 def _boot_clock() -> float:
@@ -78,6 +78,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     wall: Callable[[], float] = time.time
     chance: Callable[[], float] = random.random
     collectors: Sequence[Collector] = DEFAULT_COLLECTORS
+    gpu: Probe = Probe()
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +117,7 @@ class Parts:
         self.epoch = secrets.token_hex(8)
         self.threads = Threads()
         self.snapshots: Latest[Snapshot | None] = Latest(None)
+        self.gpus: Latest[GpuState | None] = Latest(None)
         self.totals = Latest(Totals(job_slots=0, active_jobs=0, reserved_bytes=0, active_providers=()))
         self.view: Latest[AdmissionView | None] = Latest(None)
         self.cleanup_state = Latest(CleanupState(tasks=[]))
@@ -126,6 +128,7 @@ class Parts:
         self.alerts = Alerts(rules.thresholds(settings))
         self.cleanups = CleanupTally()
         self.components: Latest[tuple[Component, ...]] = Latest(())
+        self.gpu: Cell[GpuMessage] = self._cell("gpu", self._gpu())
         self.sampler: Cell[SamplerMessage] = self._cell("sampler", self._sampler())
         self.admission: Cell[AdmissionMessage] = self._cell("admission", self._admission())
         self.cleanup: Cell[CleanupMessage] = self._cell("cleanup", self._cleanup())
@@ -137,6 +140,7 @@ class Parts:
                 ChildSpec(name="sampler", service=self.sampler),
                 ChildSpec(name="admission", service=self.admission),
                 ChildSpec(name="cleanup", service=self.cleanup),
+                ChildSpec(name="gpu", service=self.gpu),
                 ChildSpec(name="publisher", service=self.publisher),
                 *([ChildSpec(name="tuner", service=self.tuner)] if settings.threads.adjust else []),
                 *([ChildSpec(name="listener", service=self._listener(sockets))] if sockets else []),
@@ -186,6 +190,18 @@ class Parts:
             self.settings.sampler.interval,
             self.surroundings.clock,
             self.surroundings.wall,
+            gpu=lambda: self.gpus.value,
+        )
+
+    def _gpu(self) -> Callable[[], Gpu]:
+        limiter = self.threads.limiter("gpu")
+        return lambda: Gpu(
+            self.gpus,
+            self.surroundings.gpu,
+            limiter=limiter,
+            wall=self.surroundings.wall,
+            chance=self.surroundings.chance,
+            report=voice.gpu,
         )
 
     def _admission(self) -> Callable[[], Admission]:
@@ -303,6 +319,7 @@ class Parts:
         return Services(
             admission=self.admission.ref,
             cleanup=self.cleanup.ref,
+            gpu=self.gpu.ref,
             snapshots=self.snapshots,
             totals=self.totals,
             cleanup_state=self.cleanup_state,

@@ -58,6 +58,7 @@ def thresholds(settings: Settings) -> tuple[Threshold, ...]:
     return (
         Threshold(name="cpu", above=settings.alerts.cpu_percent, unit="%"),
         Threshold(name="memory", above=settings.alerts.memory_percent, unit="%"),
+        Threshold(name="gpu", above=settings.alerts.gpu_celsius, unit="°C"),
     )
 
 

@@ -49,3 +49,8 @@ def cleaned(report: CleanupReport) -> None:
 def buried(letter: DeadLetter) -> None:
     """A message that nobody will handle. Only its type is told: it may carry a secret."""
     log.debug("dead letter", actor=letter.actor, message=type(letter.message).__name__, reason=letter.reason)
+
+
+def gpu(text: str) -> None:
+    """What the GPU probe prints, and how it ends."""
+    log.warning("gpu", says=text)

@@ -5,6 +5,7 @@ machine or this version has no such value, or that it cannot be known yet.
 """
 
 import datetime as dt
+from typing import Annotated
 
 import msgspec
 
@@ -37,9 +38,24 @@ class Memory(Wire, frozen=True, kw_only=True):
     process_working_set_bytes: int | None
 
 
-class Gpu(Wire, frozen=True, kw_only=True):
-    """One graphics processor; a field that the device does not report is null."""
+class GpuProcess(Wire, frozen=True, kw_only=True):
+    """A process that uses a graphics processor."""
 
+    pid: int | None
+    """null where the driver's number belongs to another PID namespace, as in a container."""
+    host_pid: int
+    used_memory_bytes: int | None
+
+
+class Gpu(Wire, frozen=True, kw_only=True):
+    """One graphics processor; a field that the device does not report, or that is not known now, is null."""
+
+    uuid: str
+    """The vendor's; else the PCI address; else the vendor's name and number."""
+    index: int
+    status: str
+    """ok, idle (let go of, so that it can fall asleep), suspended (it sleeps and is not woken), lost or error."""
+    detail: str | None
     name: str
     vendor: str
     usage_percent: float | None
@@ -48,6 +64,35 @@ class Gpu(Wire, frozen=True, kw_only=True):
     available_memory_bytes: int | None
     memory_usage_percent: float | None
     temperature_celsius: float | None
+    reserved_memory_bytes: int | None
+    """Held by the driver; not in `usedMemoryBytes` where it is known."""
+    power_watts: float | None
+    power_limit_watts: float | None
+    graphics_clock_hertz: int | None
+    memory_clock_hertz: int | None
+    driver_version: str | None
+    pci_address: str | None
+    processes: list[GpuProcess] | None
+    """The 64 that use the most memory."""
+    unsupported: list[str]
+    """What the device does not report."""
+
+
+class GpuProbe(Wire, frozen=True, kw_only=True):
+    """How looking at the graphics processors goes."""
+
+    status: str
+    """ok, unavailable or released."""
+    reason: str | None
+    """Why nothing is known; beside ok, why not everything is."""
+    released_until: dt.datetime | None
+
+
+class GpuReleaseBody(Wire, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /api/gpu/release`."""
+
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=604_800)] | None = None
+    """After which it ends by itself; null until it is resumed."""
 
 
 class Disk(Wire, frozen=True, kw_only=True):
@@ -81,6 +126,7 @@ class SystemMetrics(Wire, frozen=True, kw_only=True):
     cpu: Cpu
     memory: Memory
     gpu: Gpu | None
+    """The first of `gpus`."""
     gpus: list[Gpu]
     disks: list[Disk]
     network: Network
@@ -88,6 +134,8 @@ class SystemMetrics(Wire, frozen=True, kw_only=True):
     """Collectors whose last reading failed, with the stamp of the last good one; their values are that old."""
     epoch: str
     seq: int
+    gpu_probe: GpuProbe | None = None
+    """null until it has looked for the first time."""
 
 
 class Limiter(Wire, frozen=True, kw_only=True):
@@ -178,3 +226,4 @@ class Utilization(Wire, frozen=True, kw_only=True):
     cpu_usage_percent: float | None
     memory_usage_percent: float | None
     gpu_usage_percent: float | None
+    """Mean over the graphics processors that have a value."""

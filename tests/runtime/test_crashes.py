@@ -13,7 +13,7 @@ from trio_websocket import ConnectionClosed, HandshakeError, wrap_client_stream
 from aura_actors.errors import Gone
 from aura_actors.testing import ServedRuntime, crash, open_test_runtime
 
-PARTS = ["sampler", "admission", "cleanup", "publisher", "listener", "watchdog"]
+PARTS = ["gpu", "sampler", "admission", "cleanup", "publisher", "tuner", "listener", "watchdog"]
 
 
 class Watcher:

@@ -6,6 +6,7 @@ from prometheus_client.core import Metric
 
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.edges.prometheus.forms import counters, gauge, gauges
+from aura_actors.edges.prometheus.gpu import gpus
 
 
 def machine(taken: Snapshot) -> Iterator[Metric]:
@@ -67,3 +68,5 @@ def machine(taken: Snapshot) -> Iterator[Metric]:
         "device",
         {use.name: use.sent_bytes_total for use in interfaces},
     )
+    if taken.gpu is not None:
+        yield from gpus(taken.gpu)

@@ -16,6 +16,7 @@ from aura_actors.messages.public.admission import (
     slot,
 )
 from aura_actors.messages.public.forms import Moment, utc
+from aura_actors.messages.public.gpu import gpu_probe
 from aura_actors.messages.public.machine import history, memory_percent, system, utilization
 from aura_actors.messages.public.process import HISTORY, PUBLISHED, process
 
@@ -26,6 +27,7 @@ __all__ = [
     "active_job",
     "admission_state",
     "alert",
+    "gpu_probe",
     "history",
     "jobs",
     "lease",

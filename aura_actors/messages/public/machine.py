@@ -8,11 +8,13 @@ from aura_actors.domain import snapshot
 from aura_actors.messages.admission import Totals
 from aura_actors.messages.history import Entry
 from aura_actors.messages.public.forms import all_rounded, rounded, share, utc
+from aura_actors.messages.public.gpu import gpu_probe, gpu_usage_percent, gpus
 from aura_actors.wire import metrics
 
 
 def system(taken: snapshot.Snapshot, epoch: str, seq: int) -> metrics.SystemMetrics:
     """The body of `/api/metrics/system`."""
+    devices = gpus(taken.gpu)
     return metrics.SystemMetrics(
         timestamp=utc(taken.timestamp),
         cpu=metrics.Cpu(
@@ -31,8 +33,8 @@ def system(taken: snapshot.Snapshot, epoch: str, seq: int) -> metrics.SystemMetr
             process_private_bytes=taken.memory.process_private_bytes,
             process_working_set_bytes=taken.memory.process_resident_bytes,
         ),
-        gpu=None,
-        gpus=[],
+        gpu=devices[0] if devices else None,
+        gpus=devices,
         disks=[_disk(use) for use in taken.disks],
         network=metrics.Network(
             bytes_sent_per_second=rounded(taken.network.sent_bytes_per_second),
@@ -47,6 +49,7 @@ def system(taken: snapshot.Snapshot, epoch: str, seq: int) -> metrics.SystemMetr
         },
         epoch=epoch,
         seq=seq,
+        gpu_probe=gpu_probe(taken.gpu),
     )
 
 
@@ -90,5 +93,5 @@ def utilization(totals: Totals, taken: snapshot.Snapshot | None) -> metrics.Util
         active_providers=list(totals.active_providers),
         cpu_usage_percent=None if taken is None else rounded(taken.cpu.overall_percent),
         memory_usage_percent=None if taken is None else memory_percent(taken),
-        gpu_usage_percent=None,
+        gpu_usage_percent=None if taken is None else gpu_usage_percent(taken.gpu),
     )
