@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from aura_actors.actors.gpu import Probe
 from aura_actors.config import Settings
 from aura_actors.config.sections import Admission, Http, Sampler
 from aura_actors.edges.bind import address_of, bind, release
@@ -35,7 +36,8 @@ async def open_test_runtime(
 ) -> AsyncIterator[ServedRuntime]:
     """Run and serve a runtime on a free loopback port; ready when the block begins.
 
-    By default its admission never looks at how busy this machine is: 1,000 slots, thresholds of 100 percent.
+    By default its admission never looks at how busy this machine is (1,000 slots, thresholds of 100 percent), and
+    nobody looks for GPUs.
     """
     quiet = Admission(cpu_threshold_percent=100, memory_threshold_percent=100, reserved_for_ui=0, job_slots=1000)
     settings = Settings(
@@ -48,7 +50,8 @@ async def open_test_runtime(
         bind, settings.http.host, 0, settings.http.unix, limiter=trio.CapacityLimiter(1)
     )
     try:
-        async with open_runtime(settings, sockets=sockets, surroundings=surroundings) as runtime:
+        without_gpus = Surroundings(gpu=Probe(root=data_dir))
+        async with open_runtime(settings, sockets=sockets, surroundings=surroundings or without_gpus) as runtime:
             await runtime.wait_ready()
             url = address_of(sockets[0])
             yield ServedRuntime(runtime=runtime, http=url, feed=f"{url.replace('http', 'ws', 1)}/feed")

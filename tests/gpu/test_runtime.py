@@ -18,6 +18,7 @@ import trio
 from aura_actors.kernel.restart import Backoff
 from aura_actors.runtime.parts import Surroundings
 from aura_actors.testing import ServedRuntime, open_test_runtime
+from tests.edges.http.test_http import contains, shape
 
 if TYPE_CHECKING:
     from tests.gpu.conftest import Machine
@@ -67,6 +68,16 @@ async def still_there(probe: psutil.Process) -> bool:
     return bool(probe.is_running())
 
 
+GUIDE = {
+    "name": "NVIDIA GeForce RTX 3080",
+    "vendor": "NVIDIA",
+    "usagePercent": 75.0,
+    "totalMemoryBytes": 10737418240,
+    "usedMemoryBytes": 8053063680,
+    "temperatureCelsius": 68.0,
+}
+
+
 async def test_every_device_is_served_and_the_first_is_the_guides(machine: "Machine", tmp_path: Path) -> None:
     machine.say(
         "devices value 2",
@@ -77,6 +88,7 @@ async def test_every_device_is_served_and_the_first_is_the_guides(machine: "Mach
     async with house_with(machine, tmp_path / "data") as (_, client):
         said = await until(system(client), lambda said: said["gpus"])
         assert said["gpu"] == said["gpus"][0]
+        assert contains(shape(said["gpu"]), shape(GUIDE)) == []
         first, second = said["gpus"]
         assert (first["uuid"][:12], first["index"], first["vendor"]) == ("GPU-00000000", 0, "NVIDIA")
         assert (first["usagePercent"], first["temperatureCelsius"], first["powerWatts"]) == (10, 50, 75.5)
