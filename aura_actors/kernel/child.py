@@ -36,14 +36,15 @@ class Child:
         self._gone = trio.Event()
         self._injected: Exception | None = None
         self._crash: str | None = None
+        self._informed = spec.service if isinstance(spec.service, Informed) else None
         self._wall = wall
 
     def signal(self, signal: Signal) -> None:
         """Go to the next state of the table."""
         before, self.state = self.state, advance(self.state, signal)
         over = self.state in (State.BACKOFF, State.STOPPED) and before is not self.state
-        if over and isinstance(self.spec.service, Informed):
-            self.spec.service.ended(self._crash, again=self.state is State.BACKOFF)
+        if over and self._informed is not None:
+            self._informed.ended(self._crash, again=self.state is State.BACKOFF)
 
     @property
     def alive(self) -> bool:
