@@ -122,6 +122,7 @@ class Admission(Actor[m.AdmissionMessage]):
         for known in self._view.value.providers if self._view.value is not None else ():
             provider = self._providers.find(known.name)
             provider.granted, provider.denied = known.granted, known.denied
+            provider.mean_call_seconds = known.mean_call_seconds
         self._look()
         self._show()
         context.nursery.start_soon(self._follow_samples, context)
@@ -273,6 +274,7 @@ class Admission(Actor[m.AdmissionMessage]):
     async def _end_slot(self, lease: SlotLease) -> None:
         await self._in_thread(lambda: self._journal.erase([lease.fence]))
         self._providers.end(lease.key)
+        self._providers.find(lease.spec.provider).finished(self._clock() - lease.granted_at)
         self._changed()
 
     # --- both ---
@@ -370,6 +372,7 @@ def _view_of(provider: Provider) -> m.ProviderView:
         used=provider.slots.used,
         granted=provider.granted,
         denied=provider.denied,
+        mean_call_seconds=provider.mean_call_seconds,
     )
 
 

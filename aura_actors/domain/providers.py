@@ -13,6 +13,9 @@ from aura_actors.domain.leases import Lease, Leases
 from aura_actors.domain.slots import Slots
 from aura_actors.errors import Gone, Refused
 
+CALL_WEIGHT = 0.1
+"""Of the newest call in the mean (an exponentially weighted one)."""
+
 
 class SlotSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A slot at one provider."""
@@ -30,6 +33,13 @@ class Provider(msgspec.Struct, kw_only=True):
     slots: Slots
     granted: int = 0
     denied: int = 0
+    mean_call_seconds: float | None = None
+    """How long slots were held that were given back, the newer ones counting more; None before the first."""
+
+    def finished(self, seconds: float) -> None:
+        """A slot was given back after so long: a call was answered."""
+        last = self.mean_call_seconds
+        self.mean_call_seconds = seconds if last is None else last + CALL_WEIGHT * (seconds - last)
 
     @property
     def free(self) -> bool:

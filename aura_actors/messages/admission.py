@@ -22,6 +22,7 @@ class ProviderView(msgspec.Struct, frozen=True, kw_only=True):
     used: int
     granted: int
     denied: int
+    mean_call_seconds: float | None
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

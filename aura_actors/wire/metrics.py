@@ -182,6 +182,7 @@ class ProviderConnections(Wire, frozen=True, kw_only=True):
     active_connections: int
     queued_requests: int
     average_response_time_ms: float | None
+    """How long a slot was held until it was given back, the newer calls counting more."""
 
 
 class ProcessMetrics(Wire, frozen=True, kw_only=True):

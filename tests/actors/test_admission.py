@@ -442,6 +442,33 @@ async def test_provider_slots_are_leases_too(tmp_path: Path) -> None:
         assert (await house.cell.ref.ask(take, within=60)).fence == 3
 
 
+async def test_how_long_calls_take_is_learned_from_slots_that_are_given_back_and_survives_a_crash(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    async with open_house(tmp_path, clock=clock) as house:
+
+        async def call(seconds: float) -> None:
+            slot = await house.cell.ref.ask(m.AcquireSlot(provider="OpenAI", owner="me", ttl_seconds=10), within=60)
+            clock.now += seconds
+            if seconds < 10:
+                give_back = m.ReleaseSlot(provider="OpenAI", slot_id=slot.key, secret=slot.secret)
+                await house.cell.ref.ask(give_back, within=60)
+
+        async def mean() -> float | None:
+            (provider,) = (await house.cell.ref.ask(m.Describe(), within=60)).providers
+            return provider.mean_call_seconds
+
+        await call(11)
+        assert await mean() is None, "nobody said when that call was over"
+        await call(2)
+        assert await mean() == 2
+        await call(4)
+        assert await mean() == pytest.approx(2.2)
+        await house.crash()
+        assert await mean() == pytest.approx(2.2)
+
+
 async def test_an_asker_in_flight_during_a_crash_finds_its_lease_by_asking_again(tmp_path: Path) -> None:
     async with open_house(tmp_path) as house:
         house.journal.after = ZeroDivisionError("between the journal and the answer")

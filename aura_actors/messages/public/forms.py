@@ -19,13 +19,16 @@ def utc(timestamp: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(round(timestamp, 3), dt.UTC)
 
 
-def rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
+def rounded(value: float | None, times: float = 1) -> float | None:
+    """To two places; None stays None. `times` turns it into another unit first."""
+    return None if value is None else round(value * times, 2)
 
 
 def all_rounded(values: tuple[float, ...] | None) -> list[float] | None:
+    """Each to two places."""
     return None if values is None else [round(value, 2) for value in values]
 
 
 def share(part: int | None, whole: int | None) -> float | None:
+    """A percentage; None where one of the two is not known, or there is no whole."""
     return None if part is None or not whole else round(100 * part / whole, 2)
