@@ -465,6 +465,7 @@ async def test_how_long_calls_take_is_learned_from_slots_that_are_given_back_and
         assert await mean() == 2
         await call(4)
         assert await mean() == pytest.approx(2.2)
+        house.cell.ref.tell(m.Sampled())
         await house.crash()
         assert await mean() == pytest.approx(2.2)
 
