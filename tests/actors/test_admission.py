@@ -465,7 +465,9 @@ async def test_how_long_calls_take_is_learned_from_slots_that_are_given_back_and
         assert await mean() == 2
         await call(4)
         assert await mean() == pytest.approx(2.2)
+        version = house.view.version
         house.cell.ref.tell(m.Sampled())
+        await house.view.wait_newer(version)
         await house.crash()
         assert await mean() == pytest.approx(2.2)
 
