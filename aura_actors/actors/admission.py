@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from aura_actors.domain.cpu_gate import CpuGate
-from aura_actors.domain.headroom import MemoryRule, Peak
+from aura_actors.domain.headroom import Levels, MemoryRule
 from aura_actors.domain.leases import Lease, renewed
 from aura_actors.domain.ledger import (
     HOLDERS_NAMED,
@@ -21,11 +21,11 @@ from aura_actors.domain.ledger import (
     JobSpec,
     Judgement,
     Ledger,
-    Machine,
     Outcome,
     Shortfall,
     SlotRule,
 )
+from aura_actors.domain.machine import machine_of
 from aura_actors.domain.providers import Provider, Providers, SlotLease, SlotSpec
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.errors import Conflict, NeverFits, Refused, SpecChanged, StoreUnavailable
@@ -63,7 +63,7 @@ class Seen(msgspec.Struct, kw_only=True):
     """What was seen and counted since the program's start. It outlives an incarnation: a crash opens no gate."""
 
     cpu: CpuGate
-    external: Peak
+    external: Levels
     granted: int = 0
     expired: int = 0
     denied: dict[str, int] = {}
@@ -373,22 +373,4 @@ def _view_of(provider: Provider) -> m.ProviderView:
         granted=provider.granted,
         denied=provider.denied,
         mean_call_seconds=provider.mean_call_seconds,
-    )
-
-
-def machine_of(snapshot: Snapshot | None) -> Machine | None:
-    """What decisions rest on in a snapshot; None while memory has never been read."""
-    if snapshot is None or snapshot.memory.total_bytes is None or snapshot.memory.used_bytes is None:
-        return None
-    health = snapshot.collectors.get("memory")
-    stale_since = health.stale_since if health is not None else None
-    age = 0.0 if stale_since is None else max(0.0, snapshot.timestamp - stale_since)
-    return Machine(
-        taken_at=snapshot.taken_at,
-        memory_read_at=snapshot.taken_at - age,
-        capacity_bytes=snapshot.memory.total_bytes,
-        used_bytes=snapshot.memory.used_bytes,
-        cpu_busy_percent=snapshot.cpu.overall_percent,
-        cores=snapshot.cpu.logical_cores or 1,
-        gpus=0,
     )

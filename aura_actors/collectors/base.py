@@ -29,6 +29,11 @@ class Collector(Protocol):
         """Short, lower case, unique among the collectors of a sampler."""
         ...
 
+    @property
+    def may_hang(self) -> bool:
+        """True if asking may block for ever, as a file system whose server is gone does: it gets its own thread."""
+        ...
+
     def read(self) -> Reading:
         """Ask the source now. Blocks for as long as the source does; raises one of `READ_ERRORS`."""
         ...
@@ -43,3 +48,8 @@ class Options(
     def name(self) -> str:
         """The tag, `cpu` for `Cpu`."""
         return str(self.__struct_config__.tag)
+
+    @property
+    def may_hang(self) -> bool:
+        """Reading what the kernel keeps in memory does not."""
+        return False

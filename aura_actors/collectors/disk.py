@@ -40,6 +40,11 @@ class Disk(Options, frozen=True):
 
     skip_filesystems: tuple[str, ...] = ("squashfs", "erofs", "iso9660", "udf")
 
+    @property
+    def may_hang(self) -> bool:
+        """A file system asks its server, and a server may be gone."""
+        return True
+
     def read(self) -> DiskReading:
         """Asks each file system for its size, which blocks for as long as that file system does."""
         mounts = worth_a_line(_mounts(everything=False), self.skip_filesystems)

@@ -12,8 +12,9 @@ from typing import Literal
 import msgspec
 
 from aura_actors.domain.cpu_gate import CpuGate
-from aura_actors.domain.headroom import MemoryRule, Peak
+from aura_actors.domain.headroom import Level, Levels, MemoryRule
 from aura_actors.domain.leases import Lease, Leases
+from aura_actors.domain.machine import Machine
 from aura_actors.domain.slots import Slots
 
 Priority = Literal["low", "normal", "high"]
@@ -43,18 +44,6 @@ class SlotRule(msgspec.Struct, frozen=True, kw_only=True):
             return self.fixed
         memory_slots = max(0, allowed_bytes - external_bytes) // max(1, self.bytes_per_job)
         return max(1, min(memory_slots, cores * (2 if gpus else 1), self.max_jobs))
-
-
-class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """One reading of what decisions rest on. `memory_read_at` is when memory was last read (monotonic seconds)."""
-
-    taken_at: float
-    memory_read_at: float
-    capacity_bytes: int
-    used_bytes: int
-    cpu_busy_percent: float | None
-    cores: int
-    gpus: int
 
 
 class Outcome(enum.Enum):
@@ -90,14 +79,14 @@ class Ledger:
     """The books of job admission."""
 
     def __init__(
-        self, memory: MemoryRule, slot_rule: SlotRule, cpu: CpuGate, slots: Slots, external: Peak | None = None
+        self, memory: MemoryRule, slot_rule: SlotRule, cpu: CpuGate, slots: Slots, external: Levels | None = None
     ) -> None:
         self.leases: Leases[JobSpec] = Leases()
         self.slots = slots
         self.cpu = cpu
         self.memory = memory
         self._slot_rule = slot_rule
-        self._external = external or Peak()
+        self._external = external or Levels()
         self._machine: Machine | None = None
         # Invariant: equals the sum of memory_bytes over all live leases.
         self._reserved_bytes = 0
@@ -112,17 +101,18 @@ class Ledger:
     @property
     def capacity_bytes(self) -> int | None:
         """C; None before the first reading."""
-        return self._machine.capacity_bytes if self._machine else None
+        return self._external.capacity_bytes if self._machine else None
 
     @property
     def allowed_bytes(self) -> int | None:
         """A; None before the first reading."""
-        return self.memory.allowed_bytes(self._machine.capacity_bytes) if self._machine else None
+        capacity_bytes = self.capacity_bytes
+        return None if capacity_bytes is None else self.memory.allowed_bytes(capacity_bytes)
 
     @property
     def external_bytes(self) -> int | None:
         """Y; None before the first reading."""
-        return self._external.value
+        return self._external.external_bytes(self.memory)
 
     @property
     def headroom_bytes(self) -> int | None:
@@ -136,13 +126,14 @@ class Ledger:
     def observe(self, machine: Machine) -> None:
         """Take in a reading: external use, the processor gate and, where it is automatic, the number of slots."""
         self._machine = machine
-        self._external.add(machine.taken_at, max(0, machine.used_bytes))
+        whole = Level(name="machine", capacity_bytes=machine.capacity_bytes, used_bytes=machine.used_bytes)
+        self._external.observe(machine.taken_at, (whole, *machine.groups))
         if machine.cpu_busy_percent is not None:
             self.cpu.observe(machine.taken_at, machine.cpu_busy_percent)
         self.slots.resize(
             self._slot_rule.size(
-                self.memory.allowed_bytes(machine.capacity_bytes),
-                self._external.value or 0,
+                self.allowed_bytes or 0,
+                self.external_bytes or 0,
                 machine.cores,
                 machine.gpus,
             )

@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from aura_actors.domain.attribution import AttributionReading
+from aura_actors.domain.containment import CgroupReading, PressureReading
 from aura_actors.domain.gpu import GpuState
 from aura_actors.domain.snapshot import (
     CollectorHealth,
@@ -253,6 +255,8 @@ def derive(
     process = _of_kind(held, ProcessReading)
     memory = _of_kind(held, MemoryReading)
     process_now = None if process is None else process.now
+    pressure, cgroup = _of_kind(held, PressureReading), _of_kind(held, CgroupReading)
+    attributed = _of_kind(held, AttributionReading)
     return Snapshot(
         taken_at=taken_at,
         timestamp=timestamp,
@@ -264,6 +268,9 @@ def derive(
         process=process_use(process_now),
         collectors=collectors | gpu_health(gpu),
         gpu=gpu,
+        pressure=None if pressure is None or not pressure.now.known else pressure.now,
+        cgroup=None if cgroup is None or cgroup.now.version is None else cgroup.now,
+        attributed=None if attributed is None else attributed.now,
     )
 
 

@@ -7,6 +7,8 @@ nothing in this file is ever 0 for want of a value. Refuses to know where a numb
 
 import msgspec
 
+from aura_actors.domain.attribution import AttributionReading
+from aura_actors.domain.containment import CgroupReading, PressureReading
 from aura_actors.domain.gpu import GpuState
 
 # --- readings: raw, from one source, at one moment ----------------------------------------------------------
@@ -75,7 +77,16 @@ class ProcessReading(msgspec.Struct, frozen=True, kw_only=True):
     started_at_seconds: float | None
 
 
-Reading = CpuReading | MemoryReading | DiskReading | NetworkReading | ProcessReading
+Reading = (
+    CpuReading
+    | MemoryReading
+    | DiskReading
+    | NetworkReading
+    | ProcessReading
+    | PressureReading
+    | CgroupReading
+    | AttributionReading
+)
 
 # --- the Snapshot -------------------------------------------------------------------------------------------
 
@@ -142,6 +153,8 @@ class CollectorHealth(msgspec.Struct, frozen=True, kw_only=True):
     stale_since: float | None
     """Unix seconds of the last good reading; None when the values are fresh, or when there never was one."""
     error: str | None
+    read_at: float | None = None
+    """Monotonic seconds at which the last good reading began: what may be compared with other times."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,3 +174,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     collectors: dict[str, CollectorHealth]
     gpu: GpuState | None = None
     """What the GPU probe had said by then: a sample never waits for it."""
+    pressure: PressureReading | None = None
+    """None where the kernel tells nothing."""
+    cgroup: CgroupReading | None = None
+    """None where there are no control groups."""
+    attributed: AttributionReading | None = None
+    """What the processes of leases use; None where that is not known."""

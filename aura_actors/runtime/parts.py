@@ -19,11 +19,13 @@ from aura_actors.actors.publisher import Publisher, World
 from aura_actors.actors.sampler import Sampler
 from aura_actors.actors.tuner import Tuner
 from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
+from aura_actors.collectors.attribution import Attribution
 from aura_actors.config import Settings
 from aura_actors.domain.alerts import Alerts
+from aura_actors.domain.attribution import Root
 from aura_actors.domain.cpu_gate import CpuGate
 from aura_actors.domain.gpu import GpuState
-from aura_actors.domain.headroom import Peak
+from aura_actors.domain.headroom import Levels
 from aura_actors.domain.schedule import Periods
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.edges.bind import address_of
@@ -118,6 +120,8 @@ class Parts:
         self.threads = Threads()
         self.snapshots: Latest[Snapshot | None] = Latest(None)
         self.gpus: Latest[GpuState | None] = Latest(None)
+        self.roots: Latest[tuple[Root, ...]] = Latest(())
+        """Where the processes of leases are to be found; set by whoever knows (no lease names its process yet)."""
         self.totals = Latest(Totals(job_slots=0, active_jobs=0, reserved_bytes=0, active_providers=()))
         self.view: Latest[AdmissionView | None] = Latest(None)
         self.cleanup_state = Latest(CleanupState(tasks=[]))
@@ -183,8 +187,9 @@ class Parts:
         return [*self.threads.statistics(), default_statistics()]
 
     def _sampler(self) -> Callable[[], Sampler]:
+        attribution = Attribution(lambda: self.roots.value)  # beside what it is compared with: total use
         return lambda: Sampler(
-            self.surroundings.collectors,
+            [attribution, *self.surroundings.collectors],
             self.snapshots,
             lambda name: self.threads.limiter(f"collector-{name}"),
             self.settings.sampler.interval,
@@ -207,7 +212,7 @@ class Parts:
     def _admission(self) -> Callable[[], Admission]:
         limiter = self.threads.limiter("journal")
         rule = rules.admission_rule(self.settings)
-        seen = Seen(cpu=CpuGate(rule.cpu_threshold_percent), external=Peak())
+        seen = Seen(cpu=CpuGate(rule.cpu_threshold_percent), external=Levels())
         return lambda: Admission(
             rule,
             journal=self._held.journal,

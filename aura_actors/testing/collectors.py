@@ -42,12 +42,16 @@ class Hang:
 
 
 class ScriptedCollector:
-    """A collector that takes one step for each read, and stays at the last one. Raises `ValueError` for no step."""
+    """A collector that takes one step for each read, and stays at the last one. Raises `ValueError` for no step.
 
-    def __init__(self, name: str, *steps: Step) -> None:
+    One that may not hang shares a thread with others.
+    """
+
+    def __init__(self, name: str, *steps: Step, may_hang: bool = True) -> None:
         if not steps:
             raise ValueError(f"the script of {name} has no step")
         self.name = name
+        self.may_hang = may_hang
         self._steps = steps
         self._reads = 0
         self._lock = threading.Lock()

@@ -119,6 +119,56 @@ class Network(Wire, frozen=True, kw_only=True):
     total_bytes_received: int | None
 
 
+class Stall(Wire, frozen=True, kw_only=True):
+    """Share of time (0-100) spent waiting over the last 10, 60 and 300 seconds, and all of it since boot."""
+
+    avg10_percent: float
+    avg60_percent: float
+    avg300_percent: float
+    total_seconds: float
+
+
+class ResourcePressure(Wire, frozen=True, kw_only=True):
+    """Waiting for one resource."""
+
+    some: Stall | None
+    """At least one task waited."""
+    full: Stall | None
+    """All tasks did. Not defined for the processor."""
+
+
+class Pressure(Wire, frozen=True, kw_only=True):
+    """Pressure stall information of the whole machine; a resource is null where the kernel says nothing of it."""
+
+    cpu: ResourcePressure | None
+    memory: ResourcePressure | None
+    io: ResourcePressure | None
+
+
+class Cgroup(Wire, frozen=True, kw_only=True):
+    """The control group of the runtime. A limit is the smallest among visible ancestors; null: none, or unknown.
+
+    The other fields of `system` are those of the machine, also inside a container.
+    """
+
+    version: str
+    """v1, v2 or hybrid."""
+    path: str | None
+    memory_limit_bytes: int | None
+    memory_available_bytes: int | None
+    """What all limits together still allow."""
+    memory_usage_bytes: int | None
+    memory_working_set_bytes: int | None
+    """Usage without the inactive part of the page cache."""
+    swap_limit_bytes: int | None
+    oom_kills_total: int | None
+    cpu_limit_cores: float | None
+    cpu_throttled_periods_total: int | None
+    cpuset_cores: int | None
+    processes: int | None
+    process_limit: int | None
+
+
 class SystemMetrics(Wire, frozen=True, kw_only=True):
     """`GET /api/metrics/system` and the feed topic `system`."""
 
@@ -134,6 +184,10 @@ class SystemMetrics(Wire, frozen=True, kw_only=True):
     """Collectors whose last reading failed, with the stamp of the last good one; their values are that old."""
     epoch: str
     seq: int
+    pressure: Pressure | None = None
+    """Null where the kernel has none."""
+    cgroup: Cgroup | None = None
+    """Null where there are no control groups."""
     gpu_probe: GpuProbe | None = None
     """null until it has looked for the first time."""
 

@@ -10,7 +10,7 @@ import trio
 
 from aura_actors.actors.admission import Admission, AdmissionRule, Seen
 from aura_actors.domain.cpu_gate import CpuGate
-from aura_actors.domain.headroom import MemoryRule, Peak
+from aura_actors.domain.headroom import Levels, MemoryRule
 from aura_actors.domain.ledger import JobLease, JobSpec, Outcome, SlotRule
 from aura_actors.domain.snapshot import CollectorHealth, CpuUse, MemoryUse, NetworkUse, ProcessUse, Snapshot
 from aura_actors.errors import Conflict, Foreign, Gone, Lost, NotStarted, Refused, SpecChanged, StoreUnavailable
@@ -83,7 +83,7 @@ class House:
         self.snapshots.set(snapshot(at=clock()))
         self.totals = Latest(m.Totals(job_slots=0, active_jobs=0, reserved_bytes=0, active_providers=()))
         self.view: Latest[m.AdmissionView | None] = Latest(None)
-        self.seen = Seen(cpu=CpuGate(100), external=Peak())
+        self.seen = Seen(cpu=CpuGate(100), external=Levels())
         self.journal = FaultyJournal(folder / "journal.db", boot=boot, session=session)
         self.limiter = trio.CapacityLimiter(1)
         self.clock = clock

@@ -5,13 +5,16 @@ A clock that jumps by itself would run ahead of the threads, so `mock_clock` is 
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import msgspec
+import psutil
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from aura_actors.actors.sampler import Sampler
-from aura_actors.collectors import Collector
+from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
 from aura_actors.domain.snapshot import (
     CpuReading,
     DiskReading,
@@ -26,6 +29,7 @@ from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.threads import Threads
 from aura_actors.messages.sampler import CollectNow, SamplerMessage
 from aura_actors.testing import Hang, ScriptedCollector
+from aura_actors.testing.collectors import Step
 
 WALL = 1_800_000_000.0
 MEMORY = MemoryReading(total_bytes=100, available_bytes=40)
@@ -68,6 +72,14 @@ class Rig:
         self.clock.jump(seconds)
         await trio.to_thread.run_sync(hang.entered.wait, 30)
         return await self.after_patience(*others)
+
+    async def while_it_hangs_somewhere(self, entered: threading.Event) -> None:
+        await wait_all_tasks_blocked()
+        self.clock.jump(0.2)
+        await trio.to_thread.run_sync(entered.wait, 30)
+        while any(pool.busy for pool in self.threads.statistics() if pool.name != "disk"):
+            await trio.lowlevel.checkpoint()
+        await self.after(self.interval_seconds / 2)
 
     async def after_patience(self, *others: str) -> Snapshot:
         while any(self.threads.limiter(name).borrowed_tokens for name in others):
@@ -242,7 +254,7 @@ async def test_a_failing_source_keeps_its_last_values_and_says_since_when(
         health = snapshot.collectors["memory"]
         assert (health.success, health.stale_since, health.error) == (False, WALL, error)
         assert snapshot.memory.used_bytes == 60
-    assert (await rig.after(1.0)).collectors["memory"] == first
+    assert (await rig.after(1.0)).collectors["memory"] == msgspec.structs.replace(first, read_at=2.0)
 
 
 async def test_a_source_that_never_worked_has_no_values_and_no_age(
@@ -269,6 +281,140 @@ async def test_a_defect_crashes_the_sampler_and_the_next_incarnation_goes_on_cou
     await nursery.start(rig.run)
     assert rig.there(rig.latest.value).number == 3
     assert (await rig.after(0.2)).number == 4
+
+
+# --- those that share a thread ---
+
+
+def quick(name: str, *steps: Step) -> ScriptedCollector:
+    return ScriptedCollector(name, *steps, may_hang=False)
+
+
+async def test_those_that_do_not_hang_share_one_thread(mock_clock: MockClock, nursery: trio.Nursery) -> None:
+    seen: list[int] = []
+
+    def note() -> Reading:
+        seen.append(threading.get_ident())
+        return MEMORY
+
+    rig = Rig(mock_clock, quick("a", note), quick("b", note), ScriptedCollector("c", note), quick("d", note))
+    await nursery.start(rig.run)
+    assert len(seen) == 4
+    assert threading.get_ident() not in seen
+    assert sorted(seen.count(each) for each in set(seen)) in ([1, 3], [4])  # [4]: one thread was free again in time
+
+
+async def test_one_that_fails_in_the_shared_thread_fails_alone(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    gone = OSError("gone")
+    rig = Rig(mock_clock, quick("a", gone), quick("memory", MEMORY), quick("z", gone))
+    await nursery.start(rig.run)
+    healths = rig.there(rig.latest.value).collectors
+    assert {name: health.error for name, health in healths.items()} == {
+        "a": "OSError: gone",
+        "memory": None,
+        "z": "OSError: gone",
+    }
+
+
+async def test_each_of_them_is_timed_for_itself(mock_clock: MockClock, nursery: trio.Nursery) -> None:
+    def slow() -> Reading:
+        trio.from_thread.run_sync(mock_clock.jump, 0.3)
+        return MEMORY
+
+    rig = Rig(mock_clock, quick("memory", MEMORY), quick("slow", slow))
+    await nursery.start(rig.run)
+    healths = rig.there(rig.latest.value).collectors
+    assert healths["memory"].duration_seconds == 0.0
+    assert healths["slow"].duration_seconds == pytest.approx(0.3)
+
+
+async def test_one_that_hangs_in_the_shared_thread_costs_the_others_one_sample_at_most(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    with Hang(MEMORY) as hang:
+        before, behind = quick("cpu", processors(mock_clock)), quick("disk", *map(disk, (10, 20, 30, 40, 50)))
+        memory = quick("memory", MEMORY, hang)
+        rig = Rig(mock_clock, before, memory, behind)
+        await nursery.start(rig.run)
+
+        late = await rig.while_it_hangs(hang, 0.2)
+        stale = {name: health.stale_since for name, health in late.collectors.items()}
+        assert stale == {"cpu": None, "memory": WALL, "disk": WALL}
+        assert late.disks[0].used_bytes == 10
+        assert late.cpu.overall_percent == pytest.approx(25.0)
+
+        following = [await rig.after(seconds) for seconds in (0.3, 1.0)]
+        assert [each.disks[0].used_bytes for each in following] == [20, 30]
+        assert all(each.collectors["disk"].stale_since is None for each in following)
+        assert all(each.collectors["memory"].stale_since == WALL for each in following)
+        assert memory.reads == 2
+        stuck = (await rig.after(5.0)).collectors["memory"]
+        assert stuck.error == "stuck since 2027-01-15T08:00:00Z"
+
+        hang.release()
+        while rig.threads.limiter("memory").borrowed_tokens:
+            await trio.lowlevel.checkpoint()
+        assert (await rig.after(1.0)).collectors["memory"].stale_since is None
+
+
+async def test_one_that_hangs_in_the_shared_thread_is_not_read_again_by_the_next_incarnation(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    with Hang(MEMORY) as hang:
+        memory = quick("memory", MEMORY, hang)
+        rig = Rig(mock_clock, quick("cpu", processors(mock_clock)), memory)
+        async with trio.open_nursery() as first_life:
+            await first_life.start(rig.run)
+            await rig.while_it_hangs(hang, 0.2)
+            first_life.cancel_scope.cancel()
+
+        nursery.start_soon(rig.run)
+        await wait_all_tasks_blocked()
+        second_life = await rig.after_patience("cpu")
+        assert second_life.collectors["memory"].error == "no reading yet"
+        assert second_life.cpu.logical_cores == 1
+        assert memory.reads == 2
+
+
+async def test_a_file_system_that_hangs_over_a_thousand_samples_leaks_nothing(
+    mock_clock: MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real collectors; `statvfs` of a server that is gone never returns."""
+    release, entered = threading.Event(), threading.Event()
+
+    def hang(_: str) -> None:
+        entered.set()
+        release.wait(50)
+        raise OSError("gone")
+
+    rig = Rig(mock_clock, *DEFAULT_COLLECTORS)
+    await nursery.start(rig.run)
+    monkeypatch.setattr(psutil, "disk_usage", hang)
+    try:
+        await rig.while_it_hangs_somewhere(entered)
+        costs = []
+        for _ in range(1_000):
+            mock_clock.jump(0.01)
+            snapshot = await rig.cell.ref.ask(CollectNow(), within=30)
+            assert isinstance(snapshot, Snapshot)
+            assert snapshot.collectors["memory"].stale_since is None
+            costs.append(what_is_held())
+        for now, at_first in zip(costs[-1], costs[0], strict=True):
+            assert now <= at_first + 2  # a thread that ends, a task that begins; not one for each sample
+        assert rig.threads.limiter("disk").borrowed_tokens == 1
+        mock_clock.jump(5)
+        snapshot = await rig.cell.ref.ask(CollectNow(), within=30)
+        assert str(snapshot.collectors["disk"].error).startswith("stuck since")
+    finally:
+        release.set()
+
+
+def what_is_held() -> tuple[int, int, int]:
+    """Threads, tasks, open files."""
+    files = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
+    return threading.active_count(), trio.lowlevel.current_statistics().tasks_living, files
 
 
 def test_two_collectors_of_one_name_are_refused(mock_clock: MockClock) -> None:

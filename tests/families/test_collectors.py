@@ -9,6 +9,7 @@ import pytest
 
 from aura_actors import collectors
 from aura_actors.collectors import DEFAULT_COLLECTORS, AnyCollector
+from aura_actors.collectors.base import Options
 from aura_actors.domain.snapshot import Reading
 
 MEMBERS: tuple[type[AnyCollector], ...] = get_args(AnyCollector)
@@ -16,10 +17,18 @@ MEMBERS: tuple[type[AnyCollector], ...] = get_args(AnyCollector)
 every_collector = pytest.mark.parametrize("kind", MEMBERS, ids=lambda kind: kind.__name__)
 
 
-def test_every_file_holds_exactly_one_member_of_the_union() -> None:
-    files = {module.name for module in pkgutil.iter_modules(collectors.__path__)} - {"base"}
-    homes = [member.__module__.rpartition(".")[2] for member in MEMBERS]
-    assert sorted(homes) == sorted(files)
+def test_every_collector_is_in_the_union_and_alone_in_its_file() -> None:
+    homes = [
+        module.name
+        for module in pkgutil.iter_modules(collectors.__path__)
+        for value in vars(importlib.import_module(f"{collectors.__name__}.{module.name}")).values()
+        if isinstance(value, type)
+        and issubclass(value, Options)
+        and value is not Options
+        and value.__module__.endswith(f".{module.name}")
+    ]
+    assert sorted(homes) == sorted(member.__module__.rpartition(".")[2] for member in MEMBERS)
+    assert len(set(homes)) == len(homes)
 
 
 def test_every_collector_is_on_by_default() -> None:

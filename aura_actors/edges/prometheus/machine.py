@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 
 from aura_actors.domain.snapshot import Snapshot
+from aura_actors.edges.prometheus.containment import containment
 from aura_actors.edges.prometheus.forms import counters, gauge, gauges
 from aura_actors.edges.prometheus.gpu import gpus
 
@@ -68,5 +69,6 @@ def machine(taken: Snapshot) -> Iterator[Metric]:
         "device",
         {use.name: use.sent_bytes_total for use in interfaces},
     )
+    yield from containment(taken)
     if taken.gpu is not None:
         yield from gpus(taken.gpu)

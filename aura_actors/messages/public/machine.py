@@ -7,6 +7,7 @@ import msgspec
 from aura_actors.domain import snapshot
 from aura_actors.messages.admission import Totals
 from aura_actors.messages.history import Entry
+from aura_actors.messages.public.containment import cgroup, pressure
 from aura_actors.messages.public.forms import all_rounded, rounded, share, utc
 from aura_actors.messages.public.gpu import gpu_probe, gpu_usage_percent, gpus
 from aura_actors.wire import metrics
@@ -42,6 +43,8 @@ def system(taken: snapshot.Snapshot, epoch: str, seq: int) -> metrics.SystemMetr
             total_bytes_sent=taken.network.sent_bytes_total,
             total_bytes_received=taken.network.received_bytes_total,
         ),
+        pressure=pressure(taken.pressure),
+        cgroup=cgroup(taken.cgroup),
         stale={
             name: utc(health.stale_since)
             for name, health in sorted(taken.collectors.items())

@@ -1,0 +1,65 @@
+"""The control groups around this process: limits of memory, processor and tasks, and how much is used of them.
+
+v1, v2 and both. A limit is the smallest among our group and its visible ancestors; v2's `memory.high` counts
+as one, because work above it is slowed down until it fits; v1's soft limit does not. Refuses to know the machine
+outside, and what a limit means for admission. No control groups at all is a normal answer.
+"""
+
+from aura_actors.collectors import cgroup_values as values
+from aura_actors.collectors.base import Options
+from aura_actors.collectors.cgroup_find import Chain, find_groups
+from aura_actors.collectors.cgroup_memory import read_memory
+from aura_actors.collectors.files import read_small
+from aura_actors.domain.containment import CgroupReading
+
+
+class Cgroup(Options, frozen=True):
+    """`root` is where `/proc` is looked for, and what mount points are relative to."""
+
+    root: str = "/"
+
+    def read(self) -> CgroupReading:
+        """Bytes, cores and counts as they are now."""
+        root = self.root.rstrip("/")
+        membership = read_small(f"{root}/proc/self/cgroup")
+        if membership is None:
+            return CgroupReading(version=None)
+        groups = find_groups(root, membership)
+        memory = read_memory(groups.memory)
+        return CgroupReading(
+            version=groups.version,
+            path=groups.path,
+            memory_levels=memory.levels,
+            memory_usage_bytes=memory.usage_bytes,
+            memory_working_set_bytes=memory.working_set_bytes,
+            swap_limit_bytes=memory.swap_limit_bytes,
+            oom_kills_total=memory.oom_kills_total,
+            cpu_limit_cores=_cpu_limit(groups.cpu),
+            cpu_throttled_periods_total=values.entry(_own(groups.cpu, "cpu.stat"), "nr_throttled"),
+            cpuset_cores=_cpuset_cores(groups.cpuset),
+            processes=values.parse_bytes(_own(groups.pids, "pids.current")),
+            process_limit=values.least([values.parse_bytes(text) for text in _all(groups.pids, "pids.max")]),
+        )
+
+
+def _cpu_limit(chain: Chain) -> float | None:
+    if chain.unified:
+        limits = [values.parse_quota(text) for text in _all(chain, "cpu.max")]
+    else:
+        quotas = [values.parse_bytes(text) for text in _all(chain, "cpu.cfs_quota_us")]
+        periods = [values.parse_bytes(text) for text in _all(chain, "cpu.cfs_period_us")]
+        limits = [values.cores(quota, period) for quota, period in zip(quotas, periods, strict=True)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _cpuset_cores(chain: Chain) -> int | None:
+    name = "cpuset.cpus.effective" if chain.unified else "cpuset.effective_cpus"
+    return values.count_of_list(_own(chain, name))
+
+
+def _own(chain: Chain, name: str) -> str | None:
+    return read_small(f"{chain.directories[0]}/{name}") if chain.directories else None
+
+
+def _all(chain: Chain, name: str) -> list[str | None]:
+    return [read_small(f"{directory}/{name}") for directory in chain.directories]
