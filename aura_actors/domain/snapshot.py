@@ -99,6 +99,8 @@ class CpuUse(msgspec.Struct, frozen=True, kw_only=True):
     logical_cores: int | None
     physical_cores: int | None
     process_percent: float | None
+    per_core_seconds: tuple[CpuTimes, ...] = ()
+    """Since boot, by mode."""
 
 
 class MemoryUse(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,16 @@ def machine(taken: Snapshot) -> Iterator[Metric]:
         "type",
         {"overall": taken.cpu.overall_percent, "process": taken.cpu.process_percent},
     )
+    yield counters(
+        "aura_cpu_seconds",
+        "Time that a processor spent in a mode",
+        ("cpu", "mode"),
+        {
+            (str(n), mode): seconds
+            for n, times in enumerate(taken.cpu.per_core_seconds)
+            for mode, seconds in times.items()
+        },
+    )
     yield gauges(
         "aura_memory_bytes",
         "Memory usage in bytes",
