@@ -161,7 +161,7 @@ def cpu_use(cpu: Window[CpuReading] | None, process: Window[ProcessReading] | No
         logical_cores=logical_cores,
         physical_cores=None if cpu is None else cpu.now.physical_cores,
         process_percent=None if process is None else share_of_machine_percent(process, logical_cores),
-        per_core_seconds=() if cpu is None else cpu.now.per_core,
+        per_core_seconds=None if cpu is None else cpu.now.per_core,
     )
 
 

@@ -99,7 +99,7 @@ class CpuUse(msgspec.Struct, frozen=True, kw_only=True):
     logical_cores: int | None
     physical_cores: int | None
     process_percent: float | None
-    per_core_seconds: tuple[CpuTimes, ...] = ()
+    per_core_seconds: tuple[CpuTimes, ...] | None = None
     """Since boot, by mode."""
 
 

@@ -25,7 +25,7 @@ def machine(taken: Snapshot) -> Iterator[Metric]:
         ("cpu", "mode"),
         {
             (str(n), mode): seconds
-            for n, times in enumerate(taken.cpu.per_core_seconds)
+            for n, times in enumerate(taken.cpu.per_core_seconds or ())
             for mode, seconds in times.items()
         },
     )

@@ -89,7 +89,8 @@ async def test_every_family_has_help_and_the_usual_ones_are_there(tmp_path: Path
     assert all(family.documentation for family in families.values())
     assert {
         "aura_up", "aura_build_info", "aura_snapshot_timestamp_seconds", "aura_cpu_usage_percent",
-        "aura_cpu_seconds", "aura_memory_bytes", "aura_collector_success", "aura_collector_duration_seconds", "process_open_fds",
+        "aura_cpu_seconds", "aura_memory_bytes", "aura_collector_success", "aura_collector_duration_seconds",
+        "process_open_fds",
         "python_gc_objects_collected", "aura_gc_pause_seconds", "aura_worker_threads_max",
         "aura_component_memory_bytes", "aura_admission_active", "aura_actor_mailbox_depth", "aura_alert_active",
         "aura_feed_clients",
