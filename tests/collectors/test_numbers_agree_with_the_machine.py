@@ -150,18 +150,18 @@ def used_by_proc() -> int:
 
 
 def test_memory_after_an_allocation() -> None:
-    allocated_bytes = 300 * MIB
+    allocated_bytes = 600 * MIB
     if memory_table()["MemAvailable"] < 4 * allocated_bytes:
-        pytest.skip("less than 1.2 GiB of memory available: an allocation of 300 MiB would disturb the machine")
+        pytest.skip("less than 2.4 GiB of memory available: an allocation of 600 MiB would disturb the machine")
     allocate = f"held = bytearray(b'x') * {allocated_bytes}\nimport time\ndef wait(): time.sleep(20)"
     for _ in range(5):
         proc_before, ours_before = memory_beside_proc()
         with child(allocate):
             proc_now, ours_now = memory_beside_proc()
         assert ours_now - ours_before == pytest.approx(proc_now - proc_before, abs=32 * MIB)
-        if abs(proc_now - proc_before - allocated_bytes) < 60 * MIB:
-            return  # by /proc the allocation is what happened, and nobody else let go of as much meanwhile
-    pytest.skip("others on this machine took or gave back too much memory each time 300 MiB were allocated")
+        if abs(proc_now - proc_before - allocated_bytes) < allocated_bytes / 2:
+            return  # by /proc the allocation is what happened, and nobody else took or let go of as much meanwhile
+    pytest.skip("others on this machine took or gave back too much memory each time 600 MiB were allocated")
 
 
 def test_network_over_loopback_traffic() -> None:
