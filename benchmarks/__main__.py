@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from benchmarks import ask, idle, restart
+from benchmarks import ask, idle, restart, sample
 
-BENCHMARKS = {"ask": ask.run, "restart": restart.run, "idle": idle.run}
+BENCHMARKS = {"ask": ask.run, "restart": restart.run, "sample": sample.run, "idle": idle.run}
 
 
 def main() -> None:

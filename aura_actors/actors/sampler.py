@@ -28,11 +28,11 @@ interval."""
 class Sampler(Actor[SamplerMessage]):
     """Publishes a Snapshot every `interval_seconds`, and on demand.
 
-    Collectors that may hang are each read in a thread of their own, the others in one thread, one after the other;
-    all behind the limiters that `limiters(name)` gives (one token for each collector). A sample waits for the slow
-    ones for half an interval at most: what is later than that shows its last values, marked stale, and after
-    `watchdog_seconds` the collector is called stuck. Whatever is still being read is not read a second time, and
-    those that were to be read behind it in the same thread are read in another one at the next sample.
+    One thread reads all collectors, one after the other, those that may hang last; each behind the limiter that
+    `limiters(name)` gives it (one token). A sample waits for half an interval at most: what is later than that
+    shows its last values, marked stale, and after `watchdog_seconds` the collector is called stuck. Whatever is
+    still being read is not read a second time; what was to be read behind it is read in another thread at the next
+    sample.
 
     `gpu` says what the GPU probe last said; the sampler neither asks it nor waits for it.
     `clock` is monotonic, `wall` unix time, both in seconds and called from threads too. Numbers go on from
@@ -179,15 +179,20 @@ _Outcome = tuple[Reading, float, float] | str
 
 
 def _in_threads(sources: Iterable[_Source]) -> list[list[_Source]]:
-    """Who shares a thread. Alone are those that may hang, and those that a thread of a former life still reads."""
-    together: list[_Source] = []
-    alone: list[list[_Source]] = []
+    """Who shares a thread, in order: all but those that a thread of a former life still reads.
+
+    Threads that read at the same time would take the interpreter's lock from each other at every small file, which
+    costs more than they gain.
+    """
+    free: list[_Source] = []
+    taken: list[list[_Source]] = []
     for source in sources:
-        if source.collector.may_hang or source.limiter.available_tokens < 1:
-            alone.append([source])
+        if source.limiter.available_tokens < 1:
+            taken.append([source])
         else:
-            together.append(source)
-    return [*([together] if together else []), *alone]
+            free.append(source)
+    free.sort(key=lambda source: source.collector.may_hang)
+    return [*([free] if free else []), *taken]
 
 
 class _Round:
@@ -198,7 +203,7 @@ class _Round:
     """
 
     def __init__(self, sources: list[_Source], clock: Callable[[], float]) -> None:
-        self.name = sources[0].collector.name if len(sources) == 1 else "quick"
+        self.name = sources[0].collector.name if len(sources) == 1 else "all"
         self.tokens = _Tokens([source.limiter for source in sources])
         self.done = trio.Event()
         self._clock = clock

@@ -31,7 +31,7 @@ class Collector(Protocol):
 
     @property
     def may_hang(self) -> bool:
-        """True if asking may block for ever, as a file system whose server is gone does: it gets its own thread."""
+        """True if asking may block for ever, as a file system whose server is gone does: it is read last."""
         ...
 
     def read(self) -> Reading:

@@ -46,10 +46,15 @@ def _cpu_limit(chain: Chain) -> float | None:
     if chain.unified:
         limits = [values.parse_quota(text) for text in _all(chain, "cpu.max")]
     else:
-        quotas = [values.parse_bytes(text) for text in _all(chain, "cpu.cfs_quota_us")]
-        periods = [values.parse_bytes(text) for text in _all(chain, "cpu.cfs_period_us")]
-        limits = [values.cores(quota, period) for quota, period in zip(quotas, periods, strict=True)]
+        limits = [_cpu_limit_v1(directory) for directory in chain.directories]
     return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _cpu_limit_v1(directory: str) -> float | None:
+    quota = values.parse_bytes(read_small(f"{directory}/cpu.cfs_quota_us"))
+    if quota is None:
+        return None
+    return values.cores(quota, values.parse_bytes(read_small(f"{directory}/cpu.cfs_period_us")))
 
 
 def _cpuset_cores(chain: Chain) -> int | None:

@@ -3,6 +3,7 @@
 import os
 
 _MOST_BYTES = 65_536
+_READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 
 def read_small(path: str) -> str | None:
@@ -11,7 +12,7 @@ def read_small(path: str) -> str | None:
     Three system calls: `open()` of the standard library makes seven, which is most of what such a file costs.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(path, _READ_ONLY)
     except OSError:
         return None
     try:

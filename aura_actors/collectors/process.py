@@ -1,6 +1,8 @@
 """This very process: processor time, memory, descriptors, threads. Refuses to know any other process."""
 
+import os
 import time
+from functools import lru_cache
 
 import psutil
 
@@ -13,7 +15,7 @@ class Process(Options, frozen=True):
 
     def read(self) -> ProcessReading:
         """Bytes, seconds and counts; what the platform does not tell is None."""
-        process = psutil.Process()
+        process = _this_process(os.getpid())
         with process.oneshot():
             memory = process.memory_info()
             threads: int = process.num_threads()
@@ -29,6 +31,12 @@ class Process(Options, frozen=True):
             threads=threads,
             started_at_seconds=started_at_seconds,
         )
+
+
+@lru_cache(maxsize=1)
+def _this_process(pid: int) -> psutil.Process:
+    """By the id, which is another one after a fork."""
+    return psutil.Process(pid)
 
 
 def private_bytes(memory: object) -> int | None:

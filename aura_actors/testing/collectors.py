@@ -44,10 +44,10 @@ class Hang:
 class ScriptedCollector:
     """A collector that takes one step for each read, and stays at the last one. Raises `ValueError` for no step.
 
-    One that may not hang shares a thread with others.
+    One that `may_hang` is read last.
     """
 
-    def __init__(self, name: str, *steps: Step, may_hang: bool = True) -> None:
+    def __init__(self, name: str, *steps: Step, may_hang: bool = False) -> None:
         if not steps:
             raise ValueError(f"the script of {name} has no step")
         self.name = name

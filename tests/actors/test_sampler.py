@@ -29,7 +29,6 @@ from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.threads import Threads
 from aura_actors.messages.sampler import CollectNow, SamplerMessage
 from aura_actors.testing import Hang, ScriptedCollector
-from aura_actors.testing.collectors import Step
 
 WALL = 1_800_000_000.0
 MEMORY = MemoryReading(total_bytes=100, available_bytes=40)
@@ -66,22 +65,16 @@ class Rig:
         self.clock.jump(seconds)
         return self.there(await self.latest.wait_newer(version))
 
-    async def while_it_hangs(self, hang: Hang, seconds: float, *others: str) -> Snapshot:
-        """The same, with `hang` entered by the sample, and the other collectors done before it gives up."""
+    async def while_it_hangs(self, entered: threading.Event, seconds: float) -> Snapshot:
+        """The same, with a source entered by the sample that hangs; what is read before it is done by then."""
         await wait_all_tasks_blocked()
         self.clock.jump(seconds)
-        await trio.to_thread.run_sync(hang.entered.wait, 30)
-        return await self.after_patience(*others)
-
-    async def while_it_hangs_somewhere(self, entered: threading.Event) -> None:
-        await wait_all_tasks_blocked()
-        self.clock.jump(0.2)
         await trio.to_thread.run_sync(entered.wait, 30)
-        while any(pool.busy for pool in self.threads.statistics() if pool.name != "disk"):
-            await trio.lowlevel.checkpoint()
-        await self.after(self.interval_seconds / 2)
+        return await self.after(self.interval_seconds / 2)
 
-    async def after_patience(self, *others: str) -> Snapshot:
+    async def without_patience(self, *others: str) -> Snapshot:
+        """The end of a sample in which these were read."""
+        await wait_all_tasks_blocked()
         while any(self.threads.limiter(name).borrowed_tokens for name in others):
             await trio.lowlevel.checkpoint()
         return await self.after(self.interval_seconds / 2)
@@ -156,21 +149,21 @@ async def test_samples_on_demand_in_a_burst_keep_their_percentages(
     assert [answer.cpu.overall_percent for answer in answers] == [pytest.approx(25.0)] * 5
 
 
-async def test_every_collector_is_read_in_its_own_thread_at_the_same_time(
-    mock_clock: MockClock, nursery: trio.Nursery
-) -> None:
-    together = threading.Barrier(3)
-    seen: set[int] = set()
+async def test_one_thread_reads_all_those_that_may_hang_last(mock_clock: MockClock, nursery: trio.Nursery) -> None:
+    seen: list[tuple[str, int]] = []
 
-    def meet() -> Reading:
-        together.wait(30)
-        seen.add(threading.get_ident())
-        return MEMORY
+    def noting(name: str, *, may_hang: bool) -> ScriptedCollector:
+        def note() -> Reading:
+            seen.append((name, threading.get_ident()))
+            return MEMORY
 
-    rig = Rig(mock_clock, *(ScriptedCollector(name, meet) for name in ("a", "b", "c")))
+        return ScriptedCollector(name, note, may_hang=may_hang)
+
+    rig = Rig(mock_clock, noting("a", may_hang=True), noting("b", may_hang=False), noting("c", may_hang=False))
     await nursery.start(rig.run)
-    assert len(seen) == 3
-    assert threading.get_ident() not in seen
+    assert [name for name, _ in seen] == ["b", "c", "a"]
+    assert len({thread for _, thread in seen}) == 1
+    assert threading.get_ident() != seen[0][1]
     assert [pool.name for pool in rig.threads.statistics()] == ["a", "b", "c"]
 
 
@@ -178,11 +171,11 @@ async def test_a_source_that_hangs_is_late_then_stuck_and_the_others_go_on(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     with Hang(disk(20)) as hang:
-        source = ScriptedCollector("disk", disk(10), hang, disk(30))
+        source = ScriptedCollector("disk", disk(10), hang, disk(30), may_hang=True)
         rig = Rig(mock_clock, source, ScriptedCollector("cpu", processors(mock_clock)))
         await nursery.start(rig.run)
 
-        late = await rig.while_it_hangs(hang, 0.2, "cpu")
+        late = await rig.while_it_hangs(hang.entered, 0.2)
         assert late.disks[0].used_bytes == 10
         assert (late.collectors["disk"].stale_since, late.collectors["disk"].error) == (WALL, None)
         assert late.collectors["cpu"].stale_since is None
@@ -210,10 +203,14 @@ async def test_a_source_that_hangs_from_the_start_does_not_keep_the_sampler_from
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     with Hang(MEMORY) as hang:
-        rig = Rig(mock_clock, ScriptedCollector("memory", hang), ScriptedCollector("cpu", processors(mock_clock)))
+        rig = Rig(
+            mock_clock,
+            ScriptedCollector("memory", hang, may_hang=True),
+            ScriptedCollector("cpu", processors(mock_clock)),
+        )
         nursery.start_soon(rig.run)
         await trio.to_thread.run_sync(hang.entered.wait, 30)
-        first = await rig.after_patience("cpu")
+        first = await rig.after(0.5)
         assert (first.memory.total_bytes, first.cpu.logical_cores) == (None, 1)
         health = first.collectors["memory"]
         assert (health.success, health.stale_since, health.error) == (False, None, "no reading yet")
@@ -228,7 +225,7 @@ async def test_a_hanging_source_is_not_read_a_second_time_by_the_next_incarnatio
         rig = Rig(mock_clock, source)
         async with trio.open_nursery() as first_life:
             await first_life.start(rig.run)
-            await rig.while_it_hangs(hang, 0.2)
+            await rig.while_it_hangs(hang.entered, 0.2)
             first_life.cancel_scope.cancel()
         number = rig.there(rig.latest.value).number
 
@@ -283,32 +280,16 @@ async def test_a_defect_crashes_the_sampler_and_the_next_incarnation_goes_on_cou
     assert (await rig.after(0.2)).number == 4
 
 
-# --- those that share a thread ---
-
-
-def quick(name: str, *steps: Step) -> ScriptedCollector:
-    return ScriptedCollector(name, *steps, may_hang=False)
-
-
-async def test_those_that_do_not_hang_share_one_thread(mock_clock: MockClock, nursery: trio.Nursery) -> None:
-    seen: list[int] = []
-
-    def note() -> Reading:
-        seen.append(threading.get_ident())
-        return MEMORY
-
-    rig = Rig(mock_clock, quick("a", note), quick("b", note), ScriptedCollector("c", note), quick("d", note))
-    await nursery.start(rig.run)
-    assert len(seen) == 4
-    assert threading.get_ident() not in seen
-    assert sorted(seen.count(each) for each in set(seen)) in ([1, 3], [4])  # [4]: one thread was free again in time
+# --- sharing a thread ---
 
 
 async def test_one_that_fails_in_the_shared_thread_fails_alone(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     gone = OSError("gone")
-    rig = Rig(mock_clock, quick("a", gone), quick("memory", MEMORY), quick("z", gone))
+    rig = Rig(
+        mock_clock, ScriptedCollector("a", gone), ScriptedCollector("memory", MEMORY), ScriptedCollector("z", gone)
+    )
     await nursery.start(rig.run)
     healths = rig.there(rig.latest.value).collectors
     assert {name: health.error for name, health in healths.items()} == {
@@ -323,23 +304,26 @@ async def test_each_of_them_is_timed_for_itself(mock_clock: MockClock, nursery: 
         trio.from_thread.run_sync(mock_clock.jump, 0.3)
         return MEMORY
 
-    rig = Rig(mock_clock, quick("memory", MEMORY), quick("slow", slow))
+    rig = Rig(mock_clock, ScriptedCollector("memory", MEMORY), ScriptedCollector("slow", slow))
     await nursery.start(rig.run)
     healths = rig.there(rig.latest.value).collectors
     assert healths["memory"].duration_seconds == 0.0
     assert healths["slow"].duration_seconds == pytest.approx(0.3)
 
 
-async def test_one_that_hangs_in_the_shared_thread_costs_the_others_one_sample_at_most(
+async def test_one_that_hangs_unexpectedly_costs_those_behind_it_one_sample_at_most(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     with Hang(MEMORY) as hang:
-        before, behind = quick("cpu", processors(mock_clock)), quick("disk", *map(disk, (10, 20, 30, 40, 50)))
-        memory = quick("memory", MEMORY, hang)
+        before, behind = (
+            ScriptedCollector("cpu", processors(mock_clock)),
+            ScriptedCollector("disk", *map(disk, (10, 20, 30, 40, 50))),
+        )
+        memory = ScriptedCollector("memory", MEMORY, hang)
         rig = Rig(mock_clock, before, memory, behind)
         await nursery.start(rig.run)
 
-        late = await rig.while_it_hangs(hang, 0.2)
+        late = await rig.while_it_hangs(hang.entered, 0.2)
         stale = {name: health.stale_since for name, health in late.collectors.items()}
         assert stale == {"cpu": None, "memory": WALL, "disk": WALL}
         assert late.disks[0].used_bytes == 10
@@ -359,20 +343,19 @@ async def test_one_that_hangs_in_the_shared_thread_costs_the_others_one_sample_a
         assert (await rig.after(1.0)).collectors["memory"].stale_since is None
 
 
-async def test_one_that_hangs_in_the_shared_thread_is_not_read_again_by_the_next_incarnation(
+async def test_one_that_hangs_beside_others_is_not_read_again_by_the_next_incarnation(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     with Hang(MEMORY) as hang:
-        memory = quick("memory", MEMORY, hang)
-        rig = Rig(mock_clock, quick("cpu", processors(mock_clock)), memory)
+        memory = ScriptedCollector("memory", MEMORY, hang)
+        rig = Rig(mock_clock, ScriptedCollector("cpu", processors(mock_clock)), memory)
         async with trio.open_nursery() as first_life:
             await first_life.start(rig.run)
-            await rig.while_it_hangs(hang, 0.2)
+            await rig.while_it_hangs(hang.entered, 0.2)
             first_life.cancel_scope.cancel()
 
         nursery.start_soon(rig.run)
-        await wait_all_tasks_blocked()
-        second_life = await rig.after_patience("cpu")
+        second_life = await rig.without_patience("cpu")
         assert second_life.collectors["memory"].error == "no reading yet"
         assert second_life.cpu.logical_cores == 1
         assert memory.reads == 2
@@ -393,7 +376,7 @@ async def test_a_file_system_that_hangs_over_a_thousand_samples_leaks_nothing(
     await nursery.start(rig.run)
     monkeypatch.setattr(psutil, "disk_usage", hang)
     try:
-        await rig.while_it_hangs_somewhere(entered)
+        await rig.while_it_hangs(entered, 0.2)
         costs = []
         for _ in range(1_000):
             mock_clock.jump(0.01)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from aura_actors.collectors.attribution import Attribution
+from aura_actors.collectors.attribution_member import Member
 from aura_actors.collectors.files import read_small
 from aura_actors.collectors.procfs import parse_stat
 from aura_actors.domain.attribution import GroupUse, Root
@@ -505,3 +506,14 @@ def test_a_process_is_never_replaced_by_another_under_its_id(
     pretended(machine, 50, start=200, pages=5000)
     use = looking.use()
     assert (use.processes, use.used_bytes, use.cpu_seconds_total) == (0, 0, 10 / os.sysconf("SC_CLK_TCK"))
+
+
+@pytest.mark.parametrize("hold", [True, False], ids=["held", "opened each time"])
+def test_an_id_that_is_used_again_between_listing_and_reading_shows_nothing_of_its_new_owner(
+    tree_of_files: Callable[[], Any], hold: bool
+) -> None:
+    machine = tree_of_files()
+    pretended(machine, 50, start=200, pages=5000)
+    member = Member(f"{machine.root}/proc", (50, 100), hold=hold)
+    assert member.read() is None
+    assert not member.holds

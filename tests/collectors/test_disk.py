@@ -1,12 +1,14 @@
 """Which mounts get a line, which counters belong to them, and what is unknown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from aura_actors.collectors import disk
 from aura_actors.collectors.disk import Disk, Mount, Traffic, traffic_of, worth_a_line
 
 Partitions = Callable[..., None]
@@ -21,17 +23,22 @@ def counter(read: int, written: int) -> SimpleNamespace:
 
 
 @pytest.fixture
-def partitions(monkeypatch: pytest.MonkeyPatch) -> Partitions:
+def partitions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Partitions]:
     """Give psutil another mount table: `short` of real devices, `full` of everything; and no counters."""
+    tables = count()
 
     def install(short: list[SimpleNamespace], full: list[SimpleNamespace] | None = None) -> None:
         monkeypatch.setattr(psutil, "disk_partitions", lambda **asked: (full or short) if asked["all"] else short)
+        text = f"table {next(tables)}"
+        monkeypatch.setattr(disk, "read_small", lambda _: text)
         monkeypatch.setattr(psutil, "disk_io_counters", lambda **_: None)
         monkeypatch.setattr(
             psutil, "disk_usage", lambda path: SimpleNamespace(total=100, used=60, free=30, percent=66.7)
         )
 
-    return install
+    disk._chosen_for.cache_clear()
+    yield install
+    disk._chosen_for.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -147,3 +154,22 @@ def test_a_device_that_is_a_link_is_followed_to_the_name_the_counters_know(
     monkeypatch.setattr(psutil, "disk_io_counters", lambda **_: {"dm-0": counter(1, 2)})
     (root,) = Disk().read().filesystems
     assert (root.device, root.read_bytes_total, root.written_bytes_total) == ("/dev/dm-0", 1, 2)
+
+
+def test_the_choice_of_mounts_is_made_anew_when_the_table_changes_and_only_then(
+    partitions: Partitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partitions([partition("/dev/vda1", "/")])
+    asked: list[bool] = []
+    plain = disk._mounts
+
+    def counting(*, everything: bool) -> list[Mount]:
+        asked.append(everything)
+        return plain(everything=everything)
+
+    monkeypatch.setattr(disk, "_mounts", counting)
+    for _ in range(3):
+        assert [each.mount for each in Disk().read().filesystems] == ["/"]
+    assert len(asked) == 1
+    partitions([partition("/dev/vda1", "/"), partition("/dev/vdb1", "/data")])
+    assert [each.mount for each in Disk().read().filesystems] == ["/", "/data"]
