@@ -28,6 +28,8 @@ from aura_actors.wire.actors import Actors
 from aura_actors.wire.alerts import Alerts as AlertsNow
 from aura_actors.wire.cleanup import CleanupState
 
+INCIDENTS_SECONDS = 1.0
+
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
     """Where the publisher reads what it says."""
@@ -72,13 +74,17 @@ class Publisher(Actor[m.PublisherMessage]):
         self._clock = clock
         self._wall = wall
         self._encoder = msgspec.json.Encoder()
+        self._context: Context[m.PublisherMessage]
+        self._waits = False
 
     async def open(self, context: Context[m.PublisherMessage]) -> None:
         """Publish what there is, then follow every source."""
+        self._context = context
         for cell, message in (
             (self._world.snapshots, m.SnapshotChanged()),
             (self._world.admission, m.AdmissionChanged()),
             (self._world.cleanup, m.CleanupChanged()),
+            (self._world.incidents.news, m.SomethingHappened()),
         ):
             context.follow(cell, message)
 
@@ -93,6 +99,8 @@ class Publisher(Actor[m.PublisherMessage]):
                     self._publish("providers", public.providers(view))
             case m.CleanupChanged():
                 self._publish("cleanup", self._world.cleanup.value)
+            case m.SomethingHappened(waited=waited):
+                self._publish_incidents(waited=waited)
             case _:
                 assert_never(message)
 
@@ -113,10 +121,19 @@ class Publisher(Actor[m.PublisherMessage]):
             ),
         )
         self._publish("utilization", public.utilization(self._world.totals.value, taken))
-        for incident in self._world.incidents.drain():
-            self._events.publish(self._encode(feed.Event, "actors", incident))
         self._publish("actors", self._world.actors())
         self._publish_alerts(taken)
+
+    def _publish_incidents(self, *, waited: bool) -> None:
+        """At most once a second: events are never left out, and a flood of them would cut off every listener."""
+        if self._waits and not waited:
+            return
+        incidents = self._world.incidents.drain()
+        self._waits = bool(incidents)
+        if incidents:
+            self._context.after(INCIDENTS_SECONDS, m.SomethingHappened(waited=True))
+        for incident in incidents:
+            self._events.publish(self._encode(feed.Event, "actors", incident))
 
     def _publish_alerts(self, taken: Snapshot) -> None:
         values = {

@@ -71,15 +71,18 @@ class Context(Generic[M]):
         return scope.cancel
 
     def follow(self, cell: Latest[Any], message: M) -> None:
-        """Send `message` to oneself whenever `cell` has a newer value; what is set meanwhile is one message."""
+        """Put `message` into the control lane whenever `cell` has a newer value than when it was handled last."""
         self.nursery.start_soon(self._follow, cell, message)
 
     async def _follow(self, cell: Latest[Any], message: M) -> None:
         version = 0
+        news: Envelope | None = None
         while True:
             await cell.wait_newer(version)
             version = cell.version
-            await self.ref.send(message)
+            if news is None or news.taken:
+                news = self._envelope(message)
+                await self._mailbox.put(news, control=True)
 
     def monitor(self, ref: Ref[Any], message: Callable[[Down], M]) -> Callable[[], None]:
         """Put `message(down)` into the control lane whenever an incarnation of the actor behind `ref` ends.
@@ -89,7 +92,11 @@ class Context(Generic[M]):
         """
 
         def watcher(down: Down) -> None:
-            envelope = self._envelope(message(down))
+            try:
+                envelope = self._envelope(message(down))
+            except Exception as error:  # noqa: BLE001  (ours, and not to be raised into whoever ended)
+                self.nursery.start_soon(_fail, error)
+                return
             if self._mailbox.put_nowait(envelope, control=True) is Verdict.FULL:
                 self.nursery.start_soon(partial(self._mailbox.put, envelope, control=True))
 
@@ -106,6 +113,10 @@ class Context(Generic[M]):
         return Envelope(message, within=self._lifetime)
 
 
+async def _fail(error: Exception) -> None:
+    raise error
+
+
 class Actor(ABC, Generic[M]):
     """Base of every actor. `M` is the union of its messages: the type of its mailbox."""
 
@@ -120,4 +131,4 @@ class Actor(ABC, Generic[M]):
         """
 
     async def close(self) -> None:
-        """Let go of what `open` took. Runs shielded from cancellation, for the grace period at most."""
+        """Let go of what `open` took. Runs shielded from cancellation, for the cell's `close_seconds` at most."""

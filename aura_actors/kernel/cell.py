@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import trio
 
-from aura_actors.errors import AuraError, Lost, NotStarted
+from aura_actors.errors import AskTimeout, AuraError, Lost, MailboxFull, NotStarted, Unavailable
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.envelope import Envelope, ReplySlot
 from aura_actors.kernel.mailbox import Mailbox, MailboxStatistics, Overflow
@@ -64,6 +64,7 @@ class Cell(Generic[M]):
         self._handled = 0
         self._handler_seconds = 0.0
         self._accepting = False
+        self._burying = False
         # Invariant: a question is in `_questions` from before it is put until its asker stops waiting.
         self._questions: set[ReplySlot] = set()
         self._monitors = Monitors()
@@ -104,7 +105,9 @@ class Cell(Generic[M]):
 
     def ended(self, reason: str | None, *, again: bool) -> None:
         """The incarnation is over. If none follows, what waits is buried, and whoever comes is told so."""
-        if not again:
+        if again:
+            self._mailbox.reopen()  # what is told meanwhile waits for the next incarnation
+        else:
             self._mailbox.discard(f"{self._name} has stopped")
         self._monitors.down(Down(actor=self._name, generation=self._generation, reason=reason, again=again))
 
@@ -122,14 +125,20 @@ class Cell(Generic[M]):
             raise
         finally:
             self._accepting = False
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._close_seconds):
-                try:
-                    await actor.close()
-                except Exception as error:  # noqa: BLE001  (raised again, in better company)
-                    # A failed close must not hide the crash that led to it.
-                    raise (
-                        error if crash is None else ExceptionGroup("crash, and its close", [crash, error])
-                    ) from None
+            failure = await self._close(actor)
+            if failure is not None:
+                # A failed close must not hide the crash that led to it.
+                raise (
+                    failure if crash is None else ExceptionGroup("crash, and its close", [crash, failure])
+                ) from None
+
+    async def _close(self, actor: Actor[M]) -> Exception | None:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._close_seconds) as scope:
+            try:
+                await actor.close()
+            except Exception as error:  # noqa: BLE001  (raised again, in better company)
+                return error
+        return TimeoutError(f"not closed within {self._close_seconds:g} s") if scope.cancelled_caught else None
 
     async def _close_when(self, stopping: trio.Event) -> None:
         await stopping.wait()
@@ -149,10 +158,10 @@ class Cell(Generic[M]):
             if slot is None:
                 self._bury(envelope.message, f"refused: {refusal}")
             else:
-                slot.refuse(refusal)
+                # Without its traceback, which holds this frame, which holds the slot, which holds it.
+                slot.refuse(self._in_own_name(refusal).with_traceback(None))
         except BaseException:
             # The message in flight is never replayed: it may be what kills the actor.
-            self._bury(envelope.message, f"{self._name} ended while handling it")
             if slot is not None:
                 slot.refuse(
                     Lost(
@@ -161,6 +170,7 @@ class Cell(Generic[M]):
                         retry_after_seconds=RETRY_SECONDS,
                     )
                 )
+            self._bury(envelope.message, f"{self._name} ended while handling it")
             raise
         else:
             if slot is not None:
@@ -168,6 +178,12 @@ class Cell(Generic[M]):
         finally:
             self._handled += 1
             self._handler_seconds += time.perf_counter() - began
+
+    def _in_own_name(self, refusal: AuraError) -> AuraError:
+        """What another actor said of a question of ours is not said of the question that we were asked."""
+        if not isinstance(refusal, NotStarted | Lost | AskTimeout | MailboxFull):
+            return refusal
+        return Unavailable(f"{self._name} cannot answer now: {refusal}", retry_after_seconds=RETRY_SECONDS)
 
     def _expect(self, slot: ReplySlot) -> bool:
         if not self._accepting:
@@ -180,4 +196,10 @@ class Cell(Generic[M]):
             slot.refuse(NotStarted(f"{self._name} ended before it began this", retry_after_seconds=RETRY_SECONDS))
 
     def _bury(self, message: object, reason: str) -> None:
-        self._dead_letter(DeadLetter(actor=self._name, message=message, reason=reason))
+        if self._burying:  # by the listener itself, who would be told of that for ever
+            return
+        self._burying = True
+        try:
+            self._dead_letter(DeadLetter(actor=self._name, message=message, reason=reason))
+        finally:
+            self._burying = False

@@ -4,15 +4,19 @@ Owns the border between a service and its supervisor: what counts as ready, as a
 another incarnation is the supervisor's decision.
 """
 
+import math
 from collections.abc import Callable
 
 import trio
 
 from aura_actors.kernel import crash as crashes
-from aura_actors.kernel.child_spec import ChildSpec, Informed
+from aura_actors.kernel.child_spec import ChildSpec, Hurried, Informed
 from aura_actors.kernel.lifecycle import Signal, State, advance
 
+GRACE_SECONDS = 2.0
+"""For an orderly end, where the specification does not say. A supervisor has bounds of its own."""
 CANCEL_SECONDS = 1.0
+"""For the end of what was cancelled, beyond another grace in which an actor may close."""
 
 
 class Child:
@@ -37,6 +41,7 @@ class Child:
         self._injected: Exception | None = None
         self._crash: str | None = None
         self._informed = spec.service if isinstance(spec.service, Informed) else None
+        self._hurried = spec.service if isinstance(spec.service, Hurried) else None
         self._wall = wall
 
     def signal(self, signal: Signal) -> None:
@@ -45,6 +50,22 @@ class Child:
         over = self.state in (State.BACKOFF, State.STOPPED) and before is not self.state
         if over and self._informed is not None:
             self._informed.ended(self._crash, again=self.state is State.BACKOFF)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the present incarnation is over."""
+        return self._gone.is_set()
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the present incarnation has ended with an error."""
+        return self._crash is not None
+
+    @property
+    def grace_seconds(self) -> float:
+        """How long an orderly end may take."""
+        own = self.spec.grace_seconds
+        return own if own is not None else (math.inf if self._hurried is not None else GRACE_SECONDS)
 
     @property
     def alive(self) -> bool:
@@ -106,34 +127,55 @@ class Child:
         """Why the scope was cancelled, where that was no stop."""
         if self._injected is not None:
             return self._injected
-        if self._scope.cancelled_caught and self.state is State.STARTING:
+        # Also where it got ready in the very turn in which its time was up: the cancellation is on its way then.
+        if self._scope.cancelled_caught and self.state in (State.STARTING, State.RUNNING):
             return TimeoutError(f"not ready within {self.spec.start_seconds:g} s")
         return None
 
-    async def stop(self, then: Signal, *, within_seconds: float = float("inf")) -> bool:
+    async def stop(self, then: Signal) -> bool:
         """End the incarnation: ask, wait for the grace period, cancel, wait again. False if it does not end.
 
-        `then` is REST for good, or RETRY_LATER where it is to be started again.
+        `then` is REST for good, or RETRY_LATER where it is to be started again. Somebody else may be at it already,
+        and be cancelled before it is done: so this goes all the way too.
         """
-        self.generation += 1
-        grace = min(self.spec.grace_seconds, within_seconds)
-        if self.state is not State.STOPPING:
-            if not self.alive:
-                self.signal(then if self.state in (State.STARTING, State.RUNNING) else Signal.STOP)
-                return True
-            self.signal(Signal.STOP)
-            self._stopping.set()
-        # Else somebody is at it already, who may be cancelled before it is done: so this goes all the way too.
-        if not await self._gone_within(grace):
+        if not self._ask_to_end(then):
+            return True
+        if not await self._gone_within(self.grace_seconds):
             self._scope.cancel()
-            # However late it is, a cancelled child gets a moment to end before it is called stuck.
-            if not await self._gone_within(max(grace, min(self.spec.grace_seconds, CANCEL_SECONDS))):
+            if not await self._gone_within(min(self.grace_seconds, GRACE_SECONDS) + CANCEL_SECONDS):
                 return False
+        self.finish(then)
+        return True
+
+    def cut(self) -> None:
+        """End the incarnation at once: there is no time for an orderly end."""
+        if self._ask_to_end(Signal.REST):
+            if self._hurried is not None:
+                self._hurried.hurry()
+            self._scope.cancel()
+
+    def finish(self, then: Signal) -> None:
+        """The incarnation that was stopped is over."""
         if self.state is State.STOPPING:
             self.signal(then)
         elif self.state is State.BACKOFF and then is Signal.REST:  # whoever was at it meant to start it again
             self.generation += 1
             self.signal(Signal.STOP)
+
+    async def wait_gone(self) -> None:
+        """Wait until the incarnation is over."""
+        await self._gone.wait()
+
+    def _ask_to_end(self, then: Signal) -> bool:
+        """False where nothing is running any more, and nothing will."""
+        self.generation += 1
+        if self.state is State.STOPPING:
+            return True
+        if not self.alive:
+            self.signal(then if self.state in (State.STARTING, State.RUNNING) else Signal.STOP)
+            return False
+        self.signal(Signal.STOP)
+        self._stopping.set()
         return True
 
     async def _gone_within(self, seconds: float) -> bool:

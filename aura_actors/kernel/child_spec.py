@@ -29,6 +29,14 @@ class Informed(Protocol):
         """One is over: `reason` is its crash. Unless `again`, none follows before the supervisor is run again."""
 
 
+@runtime_checkable
+class Hurried(Protocol):
+    """A service with an order of its own to end in, which takes the time it needs unless it is told to hurry."""
+
+    def hurry(self) -> None:
+        """The time for an orderly end is up."""
+
+
 class Restart(enum.Enum):
     """When an ended child is started again (Erlang/OTP's restart types)."""
 
@@ -45,10 +53,13 @@ class Restart(enum.Enum):
 
 
 class ChildSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One child. `start_seconds` bounds getting ready, `grace_seconds` the orderly end before it is cancelled."""
+    """One child. `start_seconds` bounds getting ready, `grace_seconds` the orderly end before it is cancelled.
+
+    A grace of None is 2 s, and no bound for a nested supervisor: its children have theirs.
+    """
 
     name: str
     service: Service
     restart: Restart = Restart.PERMANENT
     start_seconds: float = 10.0
-    grace_seconds: float = 2.0
+    grace_seconds: float | None = None

@@ -49,9 +49,12 @@ class ReplySlot:
     async def wait(self) -> Any:
         """Wait for the answer; raise it where it is an error."""
         await self._filled.wait()
-        if self.error is not None:
-            raise self.error
-        return self._value
+        try:
+            if self.error is not None:
+                raise self.error
+            return self._value
+        finally:
+            del self  # the error holds this frame
 
 
 class Lifetime:

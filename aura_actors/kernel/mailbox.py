@@ -14,6 +14,8 @@ import trio
 from aura_actors.errors import MailboxFull, NotStarted
 from aura_actors.kernel.envelope import Envelope
 
+CONTROL_IN_A_ROW = 4
+
 
 class Overflow(enum.Enum):
     """What happens to a message that finds the data lane full."""
@@ -73,6 +75,7 @@ class Mailbox:
         # asking the channels costs as much as sending does.
         self._in_control = 0
         self._in_data = 0
+        self._in_a_row = 0
         self._high_water = 0
         self._refused = 0
         self._dropped = 0
@@ -84,27 +87,26 @@ class Mailbox:
         if self.closed:
             return self._refuse(Verdict.STOPPED)
         lane = self._control_in if control else self._data_in
-        verdict = Verdict.DELIVERED
         try:
             lane.send_nowait(envelope)
         except trio.WouldBlock:
             if control or self._overflow in (Overflow.BLOCK, Overflow.REJECT):
                 return self._refuse(Verdict.FULL)
             # Nobody ever blocks on such a lane, so the eviction cannot hit a sender that was told "delivered".
-            self._in_data -= 1
-            self._drop(self._data_out.receive_nowait(), "replaced by a newer message")
+            oldest = self._data_out.receive_nowait()
             lane.send_nowait(envelope)
-            verdict = Verdict.REPLACED
+            self._announce()
+            self._drop(oldest, "replaced by a newer message")
+            return Verdict.REPLACED
         self._count(1, control)
         self._announce()
-        return verdict
+        return Verdict.DELIVERED
 
     async def put(self, envelope: Envelope, *, control: bool = False) -> Verdict:
         """Put, waiting for room: in the data lane where the mailbox says BLOCK, in the control lane always."""
-        if not control and self._overflow is not Overflow.BLOCK:
-            return self.put_nowait(envelope)
-        if self.closed:
-            return self._refuse(Verdict.STOPPED)
+        if self.closed or not (control or self._overflow is Overflow.BLOCK):
+            await trio.lowlevel.checkpoint()
+            return self.put_nowait(envelope, control=control)
         self._count(1, control)
         try:
             await (self._control_in if control else self._data_in).send(envelope)
@@ -123,6 +125,10 @@ class Mailbox:
         else:
             self._in_data += more
 
+    def undelivered(self, message: object, verdict: Verdict) -> None:
+        """Tell `undeliverable` of a message that nobody took in, and that nobody will offer again."""
+        self._undeliverable(message, "the mailbox is full" if verdict is Verdict.FULL else "the actor has stopped")
+
     def _refuse(self, verdict: Verdict) -> Verdict:
         self._refused += 1
         return verdict
@@ -134,9 +140,12 @@ class Mailbox:
     # --- taking out ---
 
     def take_nowait(self) -> Envelope | None:
-        """The next message, control first; None when nothing waits."""
+        """The next message, control first; None when nothing waits.
+
+        After so many of control's in a row one of the others has its turn: a fast timer must not starve them.
+        """
         while self._in_control or self._in_data:
-            control = self._in_control > 0
+            control = self._in_control > 0 and not (self._in_a_row >= CONTROL_IN_A_ROW and self._in_data)
             try:
                 envelope = (self._control_out if control else self._data_out).receive_nowait()
             except (trio.WouldBlock, trio.ClosedResourceError):
@@ -144,6 +153,7 @@ class Mailbox:
             self._count(-1, control)
             envelope.taken = True
             if not envelope.void:
+                self._in_a_row = self._in_a_row + 1 if control else 0
                 return envelope
         return None
 

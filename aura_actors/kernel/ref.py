@@ -43,12 +43,20 @@ class Ref(Generic[M]):
         return f"<Ref {self.name}>"
 
     def tell(self, message: M, *, control: bool = False) -> Verdict:
-        """Hand over a message without waiting. The verdict says what became of it; nothing is raised."""
-        return self._mailbox.put_nowait(Envelope(message), control=control)
+        """Hand over a message without waiting. The verdict says what became of it; nothing is raised.
+
+        What nobody took in is a dead letter as well.
+        """
+        return self._told(message, self._mailbox.put_nowait(Envelope(message), control=control))
 
     async def send(self, message: M) -> Verdict:
         """Hand over a message, waiting for room where the mailbox lets senders wait."""
-        return await self._mailbox.put(Envelope(message))
+        return self._told(message, await self._mailbox.put(Envelope(message)))
+
+    def _told(self, message: M, verdict: Verdict) -> Verdict:
+        if verdict in (Verdict.FULL, Verdict.STOPPED):
+            self._mailbox.undelivered(message, verdict)
+        return verdict
 
     async def ask(self, request: Request[R], *, within: float) -> R:
         """Ask and wait at most `within` seconds for the reply.
@@ -79,6 +87,7 @@ class Ref(Generic[M]):
         finally:
             slot.abandon()
             self._forget(slot)
+            del slot  # an error in it holds this frame
 
     def monitor(self, watcher: Watcher) -> Callable[[], None]:
         """Call `watcher(down)` whenever an incarnation ends, and now if none runs any more.

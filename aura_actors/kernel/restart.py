@@ -30,10 +30,13 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestartIntensity(msgspec.Struct, frozen=True, kw_only=True):
-    """At most `intensity` restarts within any `period_seconds`; one more, and the supervisor gives up."""
+    """At most `intensity` restarts within any `period_seconds`; one more, and the supervisor gives up.
+
+    Starts that run into their timeout take long: `period_seconds` should be more than `intensity` of those.
+    """
 
     intensity: int = 5
-    period_seconds: float = 30.0
+    period_seconds: float = 60.0
 
     def check_reachable(self, backoff: Backoff) -> None:
         """Refuse a budget that the backoff stretches beyond its period, since it could never be used up."""

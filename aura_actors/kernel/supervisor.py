@@ -14,7 +14,7 @@ import trio
 
 from aura_actors.errors import Conflict, Gone, Unavailable
 from aura_actors.kernel import crash as crashes
-from aura_actors.kernel.child import Child
+from aura_actors.kernel.child import CANCEL_SECONDS, GRACE_SECONDS, Child
 from aura_actors.kernel.child_spec import ChildSpec, Restart
 from aura_actors.kernel.lifecycle import Signal, State
 from aura_actors.kernel.restart import Backoff, RestartIntensity
@@ -74,8 +74,8 @@ class _Retry(msgspec.Struct, frozen=True):
 class Supervisor:
     """A service that supervises `children`. `report` hears of every crash; `chance` jitters the delays.
 
-    `shutdown_seconds` bounds the whole end: after it, what still runs is cancelled without any grace. `on_stuck`
-    hears, at the end, of children that ignore even that: the nursery waits for them for ever.
+    `shutdown_seconds` bounds the orderly end: after it, what still runs is cancelled all at once, and has 3 s to be
+    gone. `on_stuck` hears, at the end, of children that ignore even that: the nursery waits for them for ever.
     """
 
     def __init__(
@@ -93,7 +93,8 @@ class Supervisor:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.name = name
-        self.stuck: list[str] = []
+        # What did not end when it was stopped, and what is to become of it once it does.
+        self._stuck: dict[Child, Signal] = {}
         self._strategy = strategy
         self._intensity = intensity or RestartIntensity()
         self._backoff = backoff or Backoff()
@@ -105,6 +106,7 @@ class Supervisor:
         self._chance = chance
         self._wall = wall
         self._nursery: trio.Nursery | None = None
+        self._patience = trio.CancelScope()
         self._begin()
 
     def _begin(self) -> None:
@@ -122,6 +124,11 @@ class Supervisor:
         return child
 
     # --- looking ---
+
+    @property
+    def stuck(self) -> list[str]:
+        """Children that were stopped, cancelled, and run all the same."""
+        return [child.spec.name for child in self._stuck if not child.gone]
 
     def nodes(self) -> Iterator[Node]:
         """The children as they are now, in start order."""
@@ -164,19 +171,30 @@ class Supervisor:
             self._launch(child)
             await child.settled.wait()
         except trio.Cancelled:
-            with trio.CancelScope(shield=True):
-                await self.stop_child(spec.name)
+            if child in self._children:
+                await self._take_out(child)
             raise
         if child.starts == 1 and child.ready_at is None:
             self._forget(child)
             raise StartFailed(spec.name, child.last_crash or "it ended at once")
 
     async def stop_child(self, name: str) -> None:
-        """End a child for good and forget it. Raises `Gone` where there is none of that name."""
-        child = self._find(name)
-        if not await child.stop(Signal.REST):
-            self.stuck.append(name)
-        self._forget(child)
+        """End a child for good and forget it. Raises `Gone` where there is none of that name.
+
+        Not interrupted by a cancellation. A child that does not end stays, `stopping`, until it does.
+        """
+        await self._take_out(self._find(name))
+
+    async def _take_out(self, child: Child) -> None:
+        with trio.CancelScope(shield=True):
+            if await self._stop(child, Signal.REST):
+                self._forget(child)
+
+    async def _stop(self, child: Child, then: Signal) -> bool:
+        if await child.stop(then):
+            return True
+        self._stuck[child] = then
+        return False
 
     def _forget(self, child: Child) -> None:
         if child in self._children:
@@ -193,6 +211,7 @@ class Supervisor:
         if any(child.state is not State.WAITING for child in self._children) or not self._children:
             self._begin()
         # Bounded by the children: each has at most one end and one retry under way.
+        self._patience = trio.CancelScope()
         self._events_in, events = trio.open_memory_channel[_Ended | _Retry](float("inf"))
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
@@ -229,6 +248,7 @@ class Supervisor:
     def _on_child_ended(self, child: Child, generation: int, crash: Exception | None) -> None:
         if child.state is State.STOPPING or self._nursery is None:
             self._tell(child, crash, None)
+            self._end_late(child)
         else:
             self._events_in.send_nowait(_Ended(child, generation, crash))
 
@@ -241,8 +261,7 @@ class Supervisor:
             self._tell(event.child, event.crash, None)
 
     async def _on_end(self, child: Child, crash: Exception | None) -> None:
-        failed_first_start = child.dynamic and child.starts == 1 and child.ready_at is None
-        if failed_first_start or not child.spec.restart.wanted_after(crashed=crash is not None):
+        if _in_first_start(child) or not child.spec.restart.wanted_after(crashed=crash is not None):
             child.signal(Signal.REST)
             self._tell(child, crash, None)
             if child.dynamic or child.spec.restart is Restart.TEMPORARY:
@@ -281,10 +300,8 @@ class Supervisor:
         """
         for child in reversed(affected):
             if child.state in (State.STARTING, State.RUNNING):
-                temporary = child.spec.restart is Restart.TEMPORARY
-                if not await child.stop(Signal.REST if temporary else Signal.RETRY_LATER):
-                    self.stuck.append(child.spec.name)
-                if temporary:
+                for_good = child.spec.restart is Restart.TEMPORARY or _in_first_start(child)
+                if await self._stop(child, Signal.REST if for_good else Signal.RETRY_LATER) and for_good:
                     self._forget(child)
             elif child.state is State.BACKOFF:
                 child.generation += 1  # a restart of its own is void: it comes back with the others, in order
@@ -301,8 +318,24 @@ class Supervisor:
             self._launch(child)
             if len(retry.children) > 1:
                 await child.settled.wait()
-                if child.ready_at is None:
-                    return  # its end is on the way as an event: it and those behind it are tried again
+                if self._tried_again(child):
+                    return  # and those behind it with it
+
+    def _tried_again(self, child: Child) -> bool:
+        """Whether the end of a child that did not get ready is on its way as an event, and a restart behind it."""
+        ended = child.ready_at is None and child.state is State.STARTING
+        return ended and child.spec.restart.wanted_after(crashed=child.crashed)
+
+    def _end_late(self, child: Child) -> None:
+        """A child that was called stuck is gone after all."""
+        then = self._stuck.pop(child, None)
+        if then is None or self._nursery is None:
+            return
+        child.finish(then)
+        if then is Signal.REST:
+            self._forget(child)
+        else:
+            self._events_in.send_nowait(_Retry(((child, child.generation),)))
 
     def _tell(self, child: Child, crash: Exception | None, retry_seconds: float | None) -> None:
         if crash is not None:
@@ -318,11 +351,28 @@ class Supervisor:
 
     # --- stopping ---
 
+    def hurry(self) -> None:
+        """There is no time for an orderly end any more."""
+        self._patience.cancel()
+
     async def _stop_all(self) -> None:
-        deadline = trio.current_time() + self._shutdown_seconds
-        for child in reversed(self._children):
-            if not await child.stop(Signal.REST, within_seconds=max(0.0, deadline - trio.current_time())):
-                self.stuck.append(child.spec.name)
+        left = [*reversed(self._children)]
+        self._patience.deadline = trio.current_time() + self._shutdown_seconds
+        with self._patience:
+            while left:
+                await self._stop(left[0], Signal.REST)
+                left.pop(0)
+        for child in left:
+            child.cut()
+        with trio.move_on_after(GRACE_SECONDS + CANCEL_SECONDS):
+            for child in left:
+                if child.state is State.STOPPING:
+                    await child.wait_gone()
+        for child in left:
+            if child.gone:
+                child.finish(Signal.REST)
+            elif child.state is State.STOPPING:
+                self._stuck[child] = Signal.REST
         if self.stuck:
             self._on_stuck(self.stuck)
 
@@ -340,3 +390,8 @@ class Supervisor:
 async def _cancel_when(event: trio.Event, scope: trio.CancelScope) -> None:
     await event.wait()
     scope.cancel()
+
+
+def _in_first_start(child: Child) -> bool:
+    """Whether whoever added the child still waits for it to get ready: if it does not, it is not started again."""
+    return child.dynamic and child.starts == 1 and child.ready_at is None

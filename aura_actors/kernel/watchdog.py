@@ -61,10 +61,10 @@ class LoopWatchdog:
 
 
 def actor_on(frame: FrameType) -> str | None:
-    """The actor whose handler is on this stack; the innermost where handlers call each other."""
+    """The actor at work on this stack, be it in open, handle or close."""
     step: FrameType | None = frame
     while step is not None:
-        if step.f_code is Cell._handle.__code__:
+        if step.f_code is Cell.run.__code__:
             cell = step.f_locals.get("self")
             return cell.ref.name if isinstance(cell, Cell) else None
         step = step.f_back

@@ -8,6 +8,7 @@ from collections import deque
 
 from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.cell import DeadLetter
+from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.supervisor import CrashReport
 from aura_actors.wire import actors
 
@@ -21,6 +22,8 @@ class Incidents:
     def __init__(self) -> None:
         self.dead_letters: Bus[DeadLetter] = Bus()
         self.dead_letters_total = 0
+        self.news = Latest(0)
+        """Set with every crash and dead letter."""
         self._told_letters = 0
         self._letters: deque[actors.DeadLetter] = deque(maxlen=KEPT_LETTERS)
         self._crashes: deque[actors.Crashed] = deque(maxlen=KEPT_CRASHES)
@@ -35,6 +38,7 @@ class Incidents:
                 retry_seconds=report.retry_seconds,
             )
         )
+        self.news.set(self.news.value + 1)
 
     def buried(self, letter: DeadLetter) -> None:
         """Count a dead letter. Of the message only its type is kept: it may carry a secret."""
@@ -43,6 +47,7 @@ class Incidents:
             actors.DeadLetter(actor=letter.actor, message=type(letter.message).__name__, reason=letter.reason)
         )
         self.dead_letters.publish(letter)
+        self.news.set(self.news.value + 1)
 
     def drain(self) -> list[actors.Crashed | actors.DeadLetters]:
         """What happened since the last call, as events of the topic `actors`."""

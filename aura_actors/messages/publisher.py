@@ -15,4 +15,13 @@ class CleanupChanged(msgspec.Struct, frozen=True, tag=True):
     """There is a newer state of the cleanup tasks: publish cleanup."""
 
 
-PublisherMessage = SnapshotChanged | AdmissionChanged | CleanupChanged
+class SomethingHappened(msgspec.Struct, frozen=True, tag=True):
+    """There was a crash or a dead letter: publish events of actors, at most once a second.
+
+    `waited`: that second is over.
+    """
+
+    waited: bool = False
+
+
+PublisherMessage = SnapshotChanged | AdmissionChanged | CleanupChanged | SomethingHappened

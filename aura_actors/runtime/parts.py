@@ -62,6 +62,9 @@ from aura_actors.wire.actors import Actors
 from aura_actors.wire.cleanup import CleanupReport, CleanupState
 from aura_actors.wire.feed import TOPICS
 
+SHUTDOWN_SECONDS = 5.0
+"""For the orderly end of all parts together; then they are cancelled."""
+
 
 def _boot_clock() -> float:
     """Seconds that go on while the machine sleeps, where the system has such a clock."""
@@ -150,6 +153,7 @@ class Parts:
                 *([ChildSpec(name="listener", service=self._listener(sockets))] if sockets else []),
                 ChildSpec(name="watchdog", service=LoopWatchdog(voice.stalled)),
             ],
+            shutdown_seconds=SHUTDOWN_SECONDS,
             report=self._report,
             on_stuck=lambda names: self.when_stuck(names),
             chance=surroundings.chance,

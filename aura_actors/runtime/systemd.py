@@ -32,6 +32,5 @@ async def keep_alive(environ: Mapping[str, str] = os.environ) -> None:
     if not microseconds.isdigit() or not int(microseconds):
         return
     while True:
-        if not await notify("WATCHDOG=1", environ):
-            return
+        await notify("WATCHDOG=1", environ)  # one that is lost is no reason to be silent: the next may arrive
         await trio.sleep(int(microseconds) / 2e6)

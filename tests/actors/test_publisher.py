@@ -75,3 +75,17 @@ def test_a_flood_of_dead_letters_is_one_event_with_the_number_and_the_newest() -
     assert isinstance(event, actors.DeadLetters)
     assert (event.count, len(event.latest)) == (1, 1)
     assert incidents.dead_letters_total == 1001
+
+
+async def test_a_flood_of_dead_letters_is_one_event_a_second(tmp_path: Path) -> None:
+    async with open_test_runtime(tmp_path) as house:
+        parts = house.runtime.parts
+        with parts.events.subscribe(100) as events, trio.fail_after(10):
+            for n in range(500):
+                parts.incidents.buried(DeadLetter(actor="a", message=n, reason="flood"))
+                if n % 50 == 0:
+                    await trio.sleep(0.005)
+            counts: list[int] = []
+            while sum(counts) < 500:
+                counts.append((await next_of(events, "actors"))["data"]["count"])
+    assert len(counts) == 2, "the first at once, all others when a second is over"

@@ -16,7 +16,8 @@ def project(tmp_path: Path) -> Path:
     """A folder with the tutorial's files, each named in its first line."""
     for name, text in re.findall(r"^```python\n# (\S+)\n(.*?)^```", TUTORIAL, re.MULTILINE | re.DOTALL):
         (tmp_path / name).write_text(text)
-    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\ntrio_mode = true\n")
+    (settings,) = re.findall(r"^```ini\n(.*?)^```", TUTORIAL, re.MULTILINE | re.DOTALL)
+    (tmp_path / "pytest.ini").write_text(settings)
     assert {path.name for path in tmp_path.glob("*.py")} == {"stock.py", "clerk.py", "main.py", "test_shop.py"}
     return tmp_path
 

@@ -72,9 +72,8 @@ class ModelLeaf:
     def stop(self, *, for_good: bool) -> None:
         self.retry = None
         if self.up:
-            # An actor that is slow to close is cut short before it can get sore; its cancelled handler still can.
-            sore = self.plan.sore and not (self.plan.actor and self.plan.slow and not self.digging)
-            self.end(crashed=sore)
+            # An actor that is slow to close is cut short, which is an error too.
+            self.end(crashed=self.plan.sore or (self.plan.actor and self.plan.slow))
             self.closed = True
         if for_good:
             self.retire()

@@ -306,4 +306,4 @@ async def test_an_actor_that_is_never_run_again_accepts_nothing(autojump_clock: 
         cell.ref.tell(Note("behind"))
         await trio.sleep(1)
         assert cell.ref.tell(Note("late")) is Verdict.STOPPED
-        assert [letter.message for letter in bench.dead] == [Fail(), Note("behind")]
+        assert [letter.message for letter in bench.dead] == [Fail(), Note("behind"), Note("late")]

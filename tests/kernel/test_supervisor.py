@@ -157,9 +157,11 @@ async def test_a_child_that_ignores_its_cancellation_is_reported_as_stuck(
         with trio.CancelScope(shield=True):
             await trio.sleep(60)
 
-    supervisor = Supervisor("s", [spec(Scripted("stubborn", [], stubborn), grace=1)])
+    told: list[list[str]] = []
+    supervisor = Supervisor("s", [spec(Scripted("stubborn", [], stubborn), grace=1)], on_stuck=told.append)
     await run_for(supervisor, 0)
-    assert supervisor.stuck == ["stubborn"]
+    assert told == [["stubborn"]]
+    assert supervisor.stuck == [], "it has ended since"
 
 
 async def test_stopping_during_backoff_never_resurrects_the_child(autojump_clock: trio.testing.MockClock) -> None:

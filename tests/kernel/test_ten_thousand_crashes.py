@@ -30,7 +30,7 @@ async def test_ten_thousand_crashes_of_a_service_leave_nothing_behind(autojump_c
             if n == 100:
                 tasks, objects = traces()
             supervisor.crash("a", RuntimeError("again"))
-            await trio.sleep(10)
+            await trio.sleep(15)
         after = traces()
         assert after[0] == tasks
         assert after[1] - objects < 500
@@ -64,7 +64,7 @@ async def test_thousands_of_crashes_of_an_actor_under_traffic_leave_nothing_behi
                 tasks, objects = traces()
             for message in (0, 1, 2, 4):
                 assert cell.ref.tell(message) is Verdict.DELIVERED
-            await trio.sleep(10)
+            await trio.sleep(15)
         after = traces()
         assert after[0] == tasks
         assert after[1] - objects < 500
