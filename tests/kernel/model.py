@@ -74,7 +74,6 @@ class ModelLeaf:
         if self.up:
             # An actor that is slow to close is cut short, which is an error too.
             self.end(crashed=self.plan.sore or (self.plan.actor and self.plan.slow))
-            self.closed = True
         if for_good:
             self.retire()
 
@@ -90,8 +89,8 @@ class ModelLeaf:
 
     def told(self, number: int) -> None:
         if self.closed:
-            return
-        if self.up and not self.digging:
+            self._bury(Note(number))
+        elif self.up and not self.digging:
             self._write(number)
         else:
             self.notes.append(number)
