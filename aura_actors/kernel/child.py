@@ -44,6 +44,11 @@ class Child:
         self._hurried = spec.service if isinstance(spec.service, Hurried) else None
         self._wall = wall
 
+    def remember(self, before: "Child | None") -> None:
+        """Go on with the counts of the same child under an earlier run of its supervisor."""
+        if before is not None:
+            self.starts, self.last_crash, self.crashed_at = before.starts, before.last_crash, before.crashed_at
+
     def signal(self, signal: Signal) -> None:
         """Go to the next state of the table."""
         before, self.state = self.state, advance(self.state, signal)

@@ -107,14 +107,16 @@ class Supervisor:
         self._wall = wall
         self._nursery: trio.Nursery | None = None
         self._patience = trio.CancelScope()
+        self._children: list[Child] = []
         self._begin()
 
     def _begin(self) -> None:
         """A first run, or one that a parent orders: the children of the specification and a whole budget."""
         self._restarts: tuple[float, ...] = ()
-        self._children: list[Child] = []
+        before = {child.spec.name: child for child in self._children}
+        self._children = []
         for spec in self._specs:
-            self._enter(spec, dynamic=False)
+            self._enter(spec, dynamic=False).remember(before.get(spec.name))
 
     def _enter(self, spec: ChildSpec, *, dynamic: bool) -> Child:
         if any(child.spec.name == spec.name for child in self._children):

@@ -253,3 +253,18 @@ async def test_keyboard_interrupt_is_never_restarted_on(autojump_clock: trio.tes
         await run_for(Supervisor("s", [spec(child)]), 5)
     await wait_all_tasks_blocked()
     assert child.runs == 1
+
+
+async def test_counts_of_a_child_go_on_when_its_supervisor_is_run_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    child = Scripted("a", [], crash_soon)
+    inner = Supervisor("inner", [spec(child)], intensity=RestartIntensity(intensity=1, period_seconds=60))
+    often = RestartIntensity(intensity=1000, period_seconds=60)
+    outer = Supervisor(
+        "outer", [ChildSpec(name="inner", service=inner)], intensity=often, backoff=Backoff(cap_seconds=0.05)
+    )
+    await run_for(outer, 10)
+    (node,) = inner.nodes()
+    assert node.generation == child.runs > 2
+    assert node.last_crash is not None
