@@ -3,7 +3,7 @@
 child_spec   what to run and how it is restarted, as data
 restart      when a restart is allowed, and after how long (pure)
 lifecycle    the states of a child, as a table
-supervisor   starts children in order, restarts what its strategy says, stops them in reverse
+supervisor   starts children in order, restarts what its strategy says, stops them in reverse; reports: what it says
 strategy     who goes with a child that ended (pure); child: one child and its incarnations
 actor        what an author writes; cell runs it; ref is what others hold
 mailbox      bounded pair of memory channels, control ahead of data
@@ -25,10 +25,11 @@ from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.mailbox import Overflow, Verdict
 from aura_actors.kernel.monitor import Down
 from aura_actors.kernel.ref import Ref
+from aura_actors.kernel.reports import CrashReport, GaveUp, StartFailed
 from aura_actors.kernel.request import Request
 from aura_actors.kernel.restart import Backoff, RestartIntensity
 from aura_actors.kernel.strategy import Strategy
-from aura_actors.kernel.supervisor import CrashReport, GaveUp, StartFailed, Supervisor
+from aura_actors.kernel.supervisor import Supervisor
 
 __all__ = [
     "Actor",

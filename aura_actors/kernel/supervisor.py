@@ -17,46 +17,9 @@ from aura_actors.kernel import crash as crashes
 from aura_actors.kernel.child import CANCEL_SECONDS, GRACE_SECONDS, Child
 from aura_actors.kernel.child_spec import ChildSpec, Restart
 from aura_actors.kernel.lifecycle import Signal, State
+from aura_actors.kernel.reports import CrashReport, GaveUp, Node, StartFailed
 from aura_actors.kernel.restart import Backoff, RestartIntensity
 from aura_actors.kernel.strategy import Strategy
-
-
-class StartFailed(Exception):
-    """A child did not get ready at its first start; nothing of it is left running."""
-
-    def __init__(self, child: str, text: str) -> None:
-        super().__init__(f"{child} did not start: {text}")
-        self.child = child
-
-
-class GaveUp(Exception):
-    """A child used up the restart budget. A crash of its own kind, so that no parent takes it for a normal end."""
-
-    def __init__(self, supervisor: str, child: str, text: str) -> None:
-        super().__init__(f"{supervisor} gave up on {child}: {text}")
-        self.child = child
-
-
-class CrashReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A child ended with an error. `retry_seconds` is None where it is not started again."""
-
-    child: str
-    generation: int
-    error: str
-    exception: BaseException
-    retry_seconds: float | None
-
-
-class Node(msgspec.Struct, frozen=True, kw_only=True):
-    """One child as it is now. `crashed_at` is wall time in seconds since 1970."""
-
-    name: str
-    state: str
-    generation: int
-    restarts: int
-    last_crash: str | None
-    crashed_at: float | None
-    service: object
 
 
 class _Ended(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections import deque
 from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.cell import DeadLetter
 from aura_actors.kernel.latest import Latest
-from aura_actors.kernel.supervisor import CrashReport
+from aura_actors.kernel.reports import CrashReport
 from aura_actors.wire import actors
 
 KEPT_CRASHES = 100

@@ -42,7 +42,8 @@ from aura_actors.kernel.cell import Cell, DeadLetter
 from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.pauses import GcPauses
-from aura_actors.kernel.supervisor import CrashReport, Supervisor
+from aura_actors.kernel.reports import CrashReport
+from aura_actors.kernel.supervisor import Supervisor
 from aura_actors.kernel.threads import LimiterStatistics, Threads, default_statistics
 from aura_actors.kernel.watchdog import LoopWatchdog
 from aura_actors.messages import public

@@ -20,7 +20,7 @@ from aura_actors.config import Settings
 from aura_actors.edges.bind import bind, release
 from aura_actors.errors import InvalidValue, StoreUnavailable
 from aura_actors.kernel.crash import describe
-from aura_actors.kernel.supervisor import GaveUp, StartFailed
+from aura_actors.kernel.reports import GaveUp, StartFailed
 from aura_actors.runtime.library import Runtime
 from aura_actors.runtime.opening import open_runtime
 from aura_actors.runtime.parts import addresses

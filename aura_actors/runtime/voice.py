@@ -3,7 +3,7 @@
 import structlog
 
 from aura_actors.kernel.cell import DeadLetter
-from aura_actors.kernel.supervisor import CrashReport
+from aura_actors.kernel.reports import CrashReport
 from aura_actors.kernel.watchdog import Stall
 from aura_actors.wire.cleanup import CleanupReport
 

@@ -19,9 +19,10 @@ from aura_actors.kernel.envelope import ReplySlot
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.mailbox import MailboxStatistics, Overflow
 from aura_actors.kernel.ref import Ref
+from aura_actors.kernel.reports import CrashReport
 from aura_actors.kernel.request import Request
 from aura_actors.kernel.restart import Backoff, RestartIntensity
-from aura_actors.kernel.supervisor import CrashReport, Supervisor
+from aura_actors.kernel.supervisor import Supervisor
 from aura_actors.testing.faults import crash
 
 M = TypeVar("M")

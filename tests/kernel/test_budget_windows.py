@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from aura_actors.kernel.child_spec import ChildSpec
+from aura_actors.kernel.reports import GaveUp
 from aura_actors.kernel.restart import Backoff, RestartIntensity
-from aura_actors.kernel.supervisor import GaveUp, Supervisor
+from aura_actors.kernel.supervisor import Supervisor
 from tests.kernel.test_strategies import Worker
 
 INTENSITY, PERIOD_SECONDS = 5, 5.0

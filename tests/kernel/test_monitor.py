@@ -12,10 +12,11 @@ from aura_actors.kernel.cell import Cell
 from aura_actors.kernel.child_spec import ChildSpec, Restart
 from aura_actors.kernel.monitor import Down
 from aura_actors.kernel.ref import Ref
+from aura_actors.kernel.reports import GaveUp
 from aura_actors.kernel.request import Request
 from aura_actors.kernel.restart import Backoff, RestartIntensity
 from aura_actors.kernel.strategy import Strategy
-from aura_actors.kernel.supervisor import GaveUp, Supervisor
+from aura_actors.kernel.supervisor import Supervisor
 from tests.kernel.test_strategies import running
 
 

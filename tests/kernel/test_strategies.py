@@ -10,9 +10,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from aura_actors.errors import Conflict, Gone, Unavailable
 from aura_actors.kernel.child_spec import ChildSpec, Restart
+from aura_actors.kernel.reports import CrashReport, StartFailed
 from aura_actors.kernel.restart import Backoff
 from aura_actors.kernel.strategy import Strategy
-from aura_actors.kernel.supervisor import CrashReport, StartFailed, Supervisor
+from aura_actors.kernel.supervisor import Supervisor
 
 
 class Worker:

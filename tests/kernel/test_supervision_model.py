@@ -20,8 +20,8 @@ from aura_actors.errors import Lost, NotStarted
 from aura_actors.kernel.child_spec import Restart
 from aura_actors.kernel.crash import cause
 from aura_actors.kernel.mailbox import Verdict
+from aura_actors.kernel.reports import GaveUp, StartFailed
 from aura_actors.kernel.strategy import Strategy
-from aura_actors.kernel.supervisor import GaveUp, StartFailed
 from tests.kernel import trees as t
 from tests.kernel.model import ModelLeaf, ModelSupervisor, run_until
 

@@ -7,8 +7,9 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from aura_actors.kernel.child_spec import ChildSpec, Restart
+from aura_actors.kernel.reports import CrashReport, GaveUp, StartFailed
 from aura_actors.kernel.restart import Backoff, RestartIntensity
-from aura_actors.kernel.supervisor import CrashReport, GaveUp, StartFailed, Supervisor
+from aura_actors.kernel.supervisor import Supervisor
 
 Body = Callable[["Scripted", trio.Event], Awaitable[None]]
 

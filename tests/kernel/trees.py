@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.cell import Cell, DeadLetter
 from aura_actors.kernel.child_spec import ChildSpec, Restart
+from aura_actors.kernel.reports import CrashReport
 from aura_actors.kernel.request import Request
 from aura_actors.kernel.restart import Backoff, RestartIntensity
 from aura_actors.kernel.strategy import Strategy
-from aura_actors.kernel.supervisor import CrashReport, Supervisor
+from aura_actors.kernel.supervisor import Supervisor
 
 # Failures come at whole seconds, restarts at once or after DELAY, and everything else takes no time to speak of.
 # So nothing ever falls on the edge of a window of PERIOD, and what happens at one moment has one cause.

@@ -9,9 +9,10 @@ from aura_actors.errors import Gone, Lost, NotStarted
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.child_spec import ChildSpec, Restart
 from aura_actors.kernel.monitor import Down
+from aura_actors.kernel.reports import GaveUp, StartFailed
 from aura_actors.kernel.request import Request
 from aura_actors.kernel.restart import RestartIntensity
-from aura_actors.kernel.supervisor import GaveUp, StartFailed, Supervisor
+from aura_actors.kernel.supervisor import Supervisor
 from aura_actors.testing import Probe, RunningActor, crash, failing, run_actor
 
 

@@ -2,7 +2,8 @@
 
 from aura_actors.domain import alerts
 from aura_actors.kernel.cell import Cell, CellStatistics
-from aura_actors.kernel.supervisor import Node, Supervisor
+from aura_actors.kernel.reports import Node
+from aura_actors.kernel.supervisor import Supervisor
 from aura_actors.messages.public.forms import utc
 from aura_actors.wire import actors
 from aura_actors.wire import alerts as wire_alerts
