@@ -4,6 +4,7 @@ Owns what happens to messages when an incarnation opens, crashes or stops. Each 
 incarnation, made fresh by the factory; whether there is a next one is the supervisor's decision.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -19,6 +20,8 @@ from aura_actors.kernel.monitor import Down, Monitors
 from aura_actors.kernel.ref import RETRY_SECONDS, Ref
 
 M = TypeVar("M")
+
+log = logging.getLogger(__name__)
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,5 +204,8 @@ class Cell(Generic[M]):
         self._burying = True
         try:
             self._dead_letter(DeadLetter(actor=self._name, message=message, reason=reason))
+        except Exception:
+            # Its failure is nobody's who sends, handles or supervises; what they do must go on.
+            log.exception("the listener for dead letters of %s failed", self._name)
         finally:
             self._burying = False

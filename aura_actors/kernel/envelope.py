@@ -48,8 +48,8 @@ class ReplySlot:
 
     async def wait(self) -> Any:
         """Wait for the answer; raise it where it is an error."""
-        await self._filled.wait()
         try:
+            await self._filled.wait()
             if self.error is not None:
                 raise self.error
             return self._value

@@ -142,6 +142,8 @@ class Supervisor:
         if child.starts == 1 and child.ready_at is None:
             self._forget(child)
             raise StartFailed(spec.name, child.last_crash or "it ended at once")
+        if child.state is State.STOPPING:
+            raise StartFailed(spec.name, "it was stopped while it started")
 
     async def stop_child(self, name: str) -> None:
         """End a child for good and forget it. Raises `Gone` where there is none of that name.
