@@ -104,7 +104,7 @@ class Cursor:
         fd = open_directory(self._places[number].name, dir_fd=self.fd)
         try:
             reason = self._obstacle(fd, number)
-        except BaseException:
+        except BaseException:  # raised again: no descriptor stays open
             os.close(fd)
             raise
         if reason is None:

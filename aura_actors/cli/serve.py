@@ -61,7 +61,7 @@ def _run(settings: Settings, ready_file: Path | None) -> int:
 
     try:
         return trio.run(partial(runtime.serve, settings, ready_file=ready_file, announce=_announce))
-    except BaseExceptionGroup as group:
+    except BaseExceptionGroup as group:  # raised again, unless it holds nothing but a wrong call
         _raise_usage_error(group)
 
 

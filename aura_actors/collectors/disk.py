@@ -135,7 +135,7 @@ def _traffic() -> dict[str, Traffic]:
     """Empty where nobody counts: hardened containers hide the table, some have none."""
     try:
         counters = psutil.disk_io_counters(perdisk=True, nowrap=False) or {}
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError):  # the second is how psutil says that a platform has none
         return {}
     return {
         name: Traffic(read_bytes=each.read_bytes, written_bytes=each.write_bytes) for name, each in counters.items()

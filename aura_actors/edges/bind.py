@@ -29,7 +29,7 @@ def bind(host: str | None, port: int, unix: str | Path | None = None) -> list[so
             sockets += _bind_tcp(host, port)
         if unix is not None:
             sockets.append(_bind_unix(Path(unix)))
-    except BaseException:
+    except BaseException:  # raised again: no socket stays open
         release(sockets)
         raise
     return sockets
@@ -97,7 +97,7 @@ def _listen_tcp(family: int, address: tuple[object, ...]) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
         sock.listen(BACKLOG)
-    except BaseException:
+    except BaseException:  # raised again: no socket stays open
         sock.close()
         raise
     return sock

@@ -123,7 +123,7 @@ class Cell(Generic[M]):
             task_status.started()
             nursery.start_soon(self._close_when, stopping)
             await self._serve(actor)
-        except Exception as error:
+        except Exception as error:  # raised again: a close that fails too is told beside it
             crash = error
             raise
         finally:
@@ -163,7 +163,7 @@ class Cell(Generic[M]):
             else:
                 # Without its traceback, which holds this frame, which holds the slot, which holds it.
                 slot.refuse(self._in_own_name(refusal).with_traceback(None))
-        except BaseException:
+        except BaseException:  # raised again: a cancellation ends the message in flight as well
             # The message in flight is never replayed: it may be what kills the actor.
             if slot is not None:
                 slot.refuse(
@@ -204,8 +204,7 @@ class Cell(Generic[M]):
         self._burying = True
         try:
             self._dead_letter(DeadLetter(actor=self._name, message=message, reason=reason))
-        except Exception:
-            # Its failure is nobody's who sends, handles or supervises; what they do must go on.
+        except Exception:  # reported: it is nobody's who sends, handles or supervises, and these must go on
             log.exception("the listener for dead letters of %s failed", self._name)
         finally:
             self._burying = False

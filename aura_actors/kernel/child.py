@@ -113,7 +113,7 @@ class Child:
             with self._scope:
                 try:
                     await self.spec.service.run(stopping=self._stopping, task_status=self)
-                except BaseException as error:
+                except BaseException as error:  # raised again: the scope below would absorb what it hides
                     masked = crashes.masked(error)
                     raise
         except BaseException as error:  # noqa: BLE001  (a supervisor; what is no crash is raised again below)

@@ -177,8 +177,8 @@ class Supervisor:
         failure: StartFailed | GaveUp | None = None
         if any(child.state is not State.WAITING for child in self._children) or not self._children:
             self._begin()
-        # Bounded by the children: each has at most one end and one retry under way.
         self._patience = trio.CancelScope()
+        # Bounded by the children: each has at most one end and one retry under way.
         self._events_in, events = trio.open_memory_channel[_Ended | _Retry](float("inf"))
         async with trio.open_nursery() as nursery:
             self._nursery = nursery

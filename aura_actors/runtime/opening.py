@@ -69,7 +69,7 @@ def _hold(settings: Settings) -> Held:
     data = claim(settings.data_dir)
     try:
         return hold(data, page.load())
-    except BaseException:
+    except BaseException:  # raised again: the claim must not outlive it
         data.release()
         raise
 

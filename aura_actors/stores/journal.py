@@ -61,7 +61,7 @@ class Journal:
             try:
                 _check_whole(connection, self._path)
                 found = self._path.stat()
-            except BaseException:
+            except BaseException:  # raised again: nothing stays open or half-done
                 connection.close()
                 raise
         except (sqlite3.Error, OSError) as error:

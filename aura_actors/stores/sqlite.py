@@ -33,7 +33,7 @@ def open_database(
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
         _migrate(connection, path, schema)
-    except BaseException:
+    except BaseException:  # raised again: nothing stays open or half-done
         connection.close()
         raise
     return connection
@@ -46,7 +46,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     try:
         yield connection
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # raised again: nothing stays open or half-done
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise

@@ -169,7 +169,7 @@ async def run_actor(
                 yield actor
             finally:
                 stopping.set()
-    except BaseExceptionGroup as group:
+    except BaseExceptionGroup as group:  # raised again, bare where it is a group of one
         inner = cause(group)
         if inner is group:
             raise

@@ -21,7 +21,7 @@ from aura_actors.kernel.restart import Backoff
 from aura_actors.kernel.strategy import Strategy
 from aura_actors.kernel.supervisor import Supervisor
 from aura_actors.testing import run_actor
-from tests.kernel.test_cell import supervised
+from tests.kernel.workers import running
 
 
 class Ask(Request[int], frozen=True, tag=True):
@@ -135,7 +135,7 @@ async def test_tells_during_the_delay_of_a_group_are_kept_for_the_next_incarnati
         backoff=Backoff(first_seconds=5),
         chance=lambda: 0.99,
     )
-    async with supervised(supervisor):
+    async with running(supervisor):
         supervisor.crash("a", RuntimeError("on purpose"))
         await trio.sleep(1)
         assert [node.state for node in supervisor.nodes()] == ["backoff", "backoff"]
@@ -178,7 +178,7 @@ async def test_a_listener_that_raises_is_logged_and_ends_neither_supervisor_nor_
     cell: Cell[Message] = Cell("a", lambda: Listener(seconds=60), dead_letter=full_disk)
     spec = ChildSpec(name="a", service=cell, restart=Restart.TEMPORARY)
     supervisor = Supervisor("s", [spec])
-    async with supervised(supervisor):
+    async with running(supervisor):
         for _ in range(3):
             cell.ref.tell(Note())
         await wait_all_tasks_blocked()
@@ -199,7 +199,7 @@ async def test_a_listener_that_raises_does_not_change_what_the_asker_is_told(aut
             raise ValueError("on purpose")
 
     cell = Cell("failing", Failing, dead_letter=disk_full)
-    async with supervised(Supervisor("s", [ChildSpec(name="failing", service=cell)], chance=lambda: 0.0)):
+    async with running(Supervisor("s", [ChildSpec(name="failing", service=cell)], chance=lambda: 0.0)):
         with pytest.raises(Lost):
             await cell.ref.ask(Ask(), within=1)
 

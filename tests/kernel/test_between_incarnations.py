@@ -11,7 +11,7 @@ from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.request import Request
 from aura_actors.kernel.restart import Backoff
 from aura_actors.kernel.supervisor import Supervisor
-from tests.kernel.test_strategies import Worker, running, spec, states
+from tests.kernel.workers import Worker, running, spec, states
 
 
 class Tick(Request[None], frozen=True):

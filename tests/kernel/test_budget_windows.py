@@ -17,7 +17,7 @@ from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.reports import GaveUp
 from aura_actors.kernel.restart import Backoff, RestartIntensity
 from aura_actors.kernel.supervisor import Supervisor
-from tests.kernel.test_strategies import Worker
+from tests.kernel.workers import Worker
 
 INTENSITY, PERIOD_SECONDS = 5, 5.0
 

@@ -17,7 +17,7 @@ from aura_actors.kernel.cell import Cell
 from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.reports import CrashReport, StartFailed
 from aura_actors.kernel.supervisor import Supervisor
-from tests.kernel.test_strategies import Worker, running, spec, states
+from tests.kernel.workers import Worker, running, spec, states
 
 Body = Callable[[trio.Event], Awaitable[None]]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 import msgspec
 import pytest
@@ -16,6 +15,7 @@ from aura_actors.kernel.child_spec import ChildSpec, Restart
 from aura_actors.kernel.mailbox import Overflow, Verdict
 from aura_actors.kernel.request import Request
 from aura_actors.kernel.supervisor import Supervisor
+from tests.kernel.workers import running as supervised
 
 
 class Double(Request[int], frozen=True, tag=True):
@@ -94,15 +94,6 @@ async def running(
     )
     async with supervised(Supervisor("test", [ChildSpec(name="subject", service=cell)], chance=lambda: 0.5)):
         yield cell
-
-
-@asynccontextmanager
-async def supervised(supervisor: Supervisor) -> AsyncIterator[None]:
-    stopping = trio.Event()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(partial(supervisor.run, stopping=stopping))
-        yield
-        stopping.set()
 
 
 async def test_an_ask_is_answered(autojump_clock: trio.testing.MockClock) -> None:

@@ -24,7 +24,7 @@ from aura_actors.kernel.supervisor import Supervisor
 from aura_actors.kernel.watchdog import LoopWatchdog, Stall
 from aura_actors.runtime.systemd import keep_alive
 from aura_actors.testing import run_actor
-from tests.kernel.test_strategies import Worker, running, spec, states
+from tests.kernel.workers import Worker, running, spec, states
 
 
 class Staged(Worker):

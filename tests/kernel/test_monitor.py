@@ -17,7 +17,7 @@ from aura_actors.kernel.request import Request
 from aura_actors.kernel.restart import Backoff, RestartIntensity
 from aura_actors.kernel.strategy import Strategy
 from aura_actors.kernel.supervisor import Supervisor
-from tests.kernel.test_strategies import running
+from tests.kernel.workers import running
 
 
 class Crash(Request[None], frozen=True, tag=True):

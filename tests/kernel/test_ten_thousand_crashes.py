@@ -11,7 +11,7 @@ from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.mailbox import Verdict
 from aura_actors.kernel.restart import Backoff
 from aura_actors.kernel.supervisor import Supervisor
-from tests.kernel.test_strategies import Worker, running, spec
+from tests.kernel.workers import Worker, running, spec
 
 BACKOFF = Backoff(first_seconds=0.01, cap_seconds=0.01)
 
