@@ -15,18 +15,10 @@ import trio
 from aura_actors.domain.cpu_gate import CpuGate
 from aura_actors.domain.headroom import Levels, MemoryRule
 from aura_actors.domain.leases import Lease, renewed
-from aura_actors.domain.ledger import (
-    HOLDERS_NAMED,
-    JobLease,
-    JobSpec,
-    Judgement,
-    Ledger,
-    Outcome,
-    Shortfall,
-    SlotRule,
-)
+from aura_actors.domain.ledger import JobLease, JobSpec, Ledger, SlotRule
 from aura_actors.domain.machine import machine_of
 from aura_actors.domain.providers import Provider, Providers, SlotLease, SlotSpec
+from aura_actors.domain.reasons import HOLDERS_NAMED, Judgement, Outcome, Shortfall
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.errors import Conflict, NeverFits, Refused, SpecChanged, StoreUnavailable
 from aura_actors.kernel.actor import Actor, Context

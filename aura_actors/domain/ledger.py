@@ -5,7 +5,6 @@ no clock: `now` is monotonic seconds and readings are arguments. A lease that wa
 is entered here is all that recovery needs.
 """
 
-import enum
 from collections.abc import Iterable
 from typing import Literal
 
@@ -15,11 +14,11 @@ from aura_actors.domain.cpu_gate import CpuGate
 from aura_actors.domain.headroom import Level, Levels, MemoryRule
 from aura_actors.domain.leases import Lease, Leases
 from aura_actors.domain.machine import Machine
+from aura_actors.domain.reasons import HOLDERS_NAMED, Judgement, Outcome, Shortfall
 from aura_actors.domain.slots import Slots
 
 Priority = Literal["low", "normal", "high"]
 STALE_SECONDS = 30.0
-HOLDERS_NAMED = 10
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,32 +43,6 @@ class SlotRule(msgspec.Struct, frozen=True, kw_only=True):
             return self.fixed
         memory_slots = max(0, allowed_bytes - external_bytes) // max(1, self.bytes_per_job)
         return max(1, min(memory_slots, cores * (2 if gpus else 1), self.max_jobs))
-
-
-class Outcome(enum.Enum):
-    """What a request would be answered now."""
-
-    GRANT = "grant"
-    WAIT = "wait"
-    NEVER = "never"
-
-
-class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
-    """One dimension in which a request does not fit. `external`: nobody that was admitted is in the way."""
-
-    dimension: str
-    needed: float
-    available: float
-    holders: tuple[str, ...]
-    external: bool
-    text: str
-
-
-class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """The decision and, unless it is a grant, every reason for it."""
-
-    outcome: Outcome
-    reasons: tuple[Shortfall, ...] = ()
 
 
 JobLease = Lease[JobSpec]

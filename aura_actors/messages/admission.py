@@ -2,8 +2,9 @@
 
 import msgspec
 
-from aura_actors.domain.ledger import JobLease, JobSpec, Judgement
+from aura_actors.domain.ledger import JobLease, JobSpec
 from aura_actors.domain.providers import SlotLease
+from aura_actors.domain.reasons import Judgement
 from aura_actors.kernel.request import Request
 
 

@@ -11,7 +11,8 @@ import trio
 from aura_actors.actors.admission import Admission, AdmissionRule, Seen
 from aura_actors.domain.cpu_gate import CpuGate
 from aura_actors.domain.headroom import Levels, MemoryRule
-from aura_actors.domain.ledger import JobLease, JobSpec, Outcome, SlotRule
+from aura_actors.domain.ledger import JobLease, JobSpec, SlotRule
+from aura_actors.domain.reasons import Outcome
 from aura_actors.domain.snapshot import CollectorHealth, CpuUse, MemoryUse, NetworkUse, ProcessUse, Snapshot
 from aura_actors.errors import Conflict, Foreign, Gone, Lost, NotStarted, Refused, SpecChanged, StoreUnavailable
 from aura_actors.kernel.cell import Cell

@@ -8,9 +8,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from aura_actors.domain.cpu_gate import CpuGate
 from aura_actors.domain.headroom import MemoryRule, Peak
 from aura_actors.domain.leases import Lease, Leases, renewed
-from aura_actors.domain.ledger import JobLease, JobSpec, Ledger, Outcome, SlotRule
+from aura_actors.domain.ledger import JobLease, JobSpec, Ledger, SlotRule
 from aura_actors.domain.machine import Machine
 from aura_actors.domain.providers import Providers, SlotSpec
+from aura_actors.domain.reasons import Outcome
 from aura_actors.errors import Foreign, Gone
 from aura_actors.kernel.permits import Permits
 

@@ -1,6 +1,6 @@
 """Leases, reasons and the books in public JSON."""
 
-from aura_actors.domain import ledger
+from aura_actors.domain import ledger, reasons
 from aura_actors.domain.providers import SlotLease
 from aura_actors.messages.admission import AdmissionView
 from aura_actors.messages.public.forms import Moment, utc
@@ -52,7 +52,7 @@ def slot(held: SlotLease, moment: Moment) -> admission.Slot:
     )
 
 
-def reason(short: ledger.Shortfall) -> admission.Reason:
+def reason(short: reasons.Shortfall) -> admission.Reason:
     """One reason for not granting."""
     return admission.Reason(
         dimension=short.dimension,
@@ -65,7 +65,7 @@ def reason(short: ledger.Shortfall) -> admission.Reason:
     )
 
 
-def preflight(judgement: ledger.Judgement) -> admission.Preflight:
+def preflight(judgement: reasons.Judgement) -> admission.Preflight:
     """The body of `/api/admission/preflight`."""
     return admission.Preflight(
         decision=judgement.outcome.value,
