@@ -143,4 +143,5 @@ class Attribution:
             most_bytes=charged + found.most_bytes,
             cpu_seconds_total=book.cpu_ticks / _TICKS_PER_SECOND if seconds is None else seconds,
             processes=len(book.ticks),
+            pids=tuple(sorted(pid for pid, _ in book.ticks)),
         )

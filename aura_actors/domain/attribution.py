@@ -50,6 +50,8 @@ class GroupUse(msgspec.Struct, frozen=True, kw_only=True):
     most_bytes: int
     cpu_seconds_total: float
     processes: int
+    pids: tuple[int, ...] = ()
+    """Ids of those processes, ascending: what else is told by process, a GPU's memory say, is joined by them."""
 
 
 class AttributionReading(msgspec.Struct, frozen=True, kw_only=True):

@@ -344,6 +344,20 @@ wait()
     assert within_5_percent(copied, 256)
 
 
+def test_the_ids_of_a_group_are_those_of_its_processes_now() -> None:
+    source = "pids = [fork(stay) for _ in range(2)]\nos.read(pipe[0], 1); os.read(pipe[0], 1)\n"
+    source += (
+        "say(*pids[:1]); wait(); say(*pids[1:]); wait()\nos.kill(pids[0], 9)\nos.waitpid(pids[0], 0)\nsay()\nwait()"
+    )
+    with tree("say(); wait()\n" + source) as running:
+        looking = Looking(root(running.pid))
+        first, second = int(running.go()), int(running.go())
+        before = looking.use()
+        running.go()
+        assert before.pids == tuple(sorted([running.pid, first, second]))
+        assert looking.use().pids == tuple(sorted([running.pid, second]))
+
+
 def test_a_process_that_ends_between_two_looks_is_gone_without_a_word() -> None:
     source = "def child():\n    global held\n    held = touch(64)\n    stay()\npid = fork(child)\nready(pid)\n"
     source += "wait()\nos.kill(pid, 9)\nos.waitpid(pid, 0)\nsay()\nwait()"
@@ -469,6 +483,7 @@ wait()
         looking = Looking(root(running.pid, 1), Root(lease=2, cgroup=str(memory_group.path)))
         outside, inside = looking.use(1), looking.use(2)
     assert (outside.processes, inside.processes, inside.source) == (1, 1, "cgroup")
+    assert (outside.pids, inside.pids) == ((running.pid,), (child,))
     assert outside.used_bytes < 20 * MIB
     assert inside.used_bytes == pytest.approx(64 * MIB, rel=0.05)
     assert inside.least_bytes == inside.most_bytes
