@@ -11,7 +11,7 @@ import msgspec
 
 from aura_actors.collectors import cgroup_values as values
 from aura_actors.collectors.cgroup_find import Chain
-from aura_actors.collectors.files import read_small
+from aura_actors.collectors.files import Read, read_small
 from aura_actors.domain.containment import MemoryLevel
 
 _OOM_SECONDS = 10.0
@@ -36,22 +36,22 @@ class Usage(msgspec.Struct, frozen=True):
     statistics: str
 
 
-def usage_of(directory: str, *, unified: bool) -> Usage | None:
+def usage_of(directory: str, *, unified: bool, read: Read = read_small) -> Usage | None:
     """None where memory is not accounted for, as in the root of v2."""
-    charged = values.parse_bytes(read_small(f"{directory}/memory.{'current' if unified else 'usage_in_bytes'}"))
+    charged = values.parse_bytes(read(f"{directory}/memory.{'current' if unified else 'usage_in_bytes'}"))
     if charged is None:
         return None
-    statistics = read_small(f"{directory}/memory.stat") or ""
+    statistics = read(f"{directory}/memory.stat") or ""
     inactive = values.entry(statistics, "inactive_file" if unified else "total_inactive_file")
     return Usage(directory, charged, max(0, charged - (inactive or 0)), statistics)
 
 
-def read_memory(chain: Chain) -> MemoryOfGroups:
+def read_memory(chain: Chain, read: Read) -> MemoryOfGroups:
     """All of it, for our group and its ancestors."""
     if not chain.directories:
         return MemoryOfGroups()
-    own = usage_of(chain.directories[0], unified=chain.unified)
-    levels, swap_limit_bytes, oom_kills_total = (_v2 if chain.unified else _v1)(chain.directories, own)
+    own = usage_of(chain.directories[0], unified=chain.unified, read=read)
+    levels, swap_limit_bytes, oom_kills_total = (_v2 if chain.unified else _v1)(chain.directories, own, read)
     return MemoryOfGroups(
         levels=levels,
         usage_bytes=None if own is None else own.charged_bytes,
@@ -65,17 +65,19 @@ Found = tuple[tuple[MemoryLevel, ...], int | None, int | None]
 """Levels, limit of swap and kills."""
 
 
-def _v2(directories: tuple[str, ...], own: Usage | None) -> Found:
+def _v2(directories: tuple[str, ...], own: Usage | None, read: Read) -> Found:
     levels = []
     for directory in directories:
-        limits = [_bytes(directory, name) for name in ("memory.max", "memory.high")]
-        levels += _level(directory, values.least(limits), own, unified=True)
-    swap_limit_bytes = values.least([_bytes(directory, "memory.swap.max") for directory in directories])
-    kills = values.entry(read_small(f"{directories[0]}/memory.events"), "oom_kill")
+        limits = [values.parse_bytes(read(f"{directory}/{name}")) for name in ("memory.max", "memory.high")]
+        levels += _level(directory, values.least(limits), own, unified=True, read=read)
+    swap_limit_bytes = values.least(
+        [values.parse_bytes(read(f"{directory}/memory.swap.max")) for directory in directories]
+    )
+    kills = values.entry(read(f"{directories[0]}/memory.events"), "oom_kill")
     return tuple(levels), swap_limit_bytes, kills
 
 
-def _v1(directories: tuple[str, ...], own: Usage | None) -> Found:
+def _v1(directories: tuple[str, ...], own: Usage | None, read: Read) -> Found:
     """v1 tells the smallest limits of all ancestors, the invisible ones too, so that most need no look."""
     statistics = None if own is None else own.statistics
     tightest = _limit_in(statistics, "hierarchical_memory_limit")
@@ -85,8 +87,9 @@ def _v1(directories: tuple[str, ...], own: Usage | None) -> Found:
     failures: list[str | None] = []
     if tightest is not None:
         for directory in directories:
-            levels += _level(directory, _bytes(directory, "memory.limit_in_bytes"), own, unified=False)
-            failures.append(read_small(f"{directory}/memory.failcnt"))
+            limit = values.parse_bytes(read(f"{directory}/memory.limit_in_bytes"))
+            levels += _level(directory, limit, own, unified=False, read=read)
+            failures.append(read(f"{directory}/memory.failcnt"))
         if own is not None and all(level.limit_bytes > tightest for level in levels):
             # Above what is visible. Nobody tells what is used there, but our own use is a part of it.
             levels.append(MemoryLevel(path="", limit_bytes=tightest, working_set_bytes=own.working_set_bytes))
@@ -94,10 +97,11 @@ def _v1(directories: tuple[str, ...], own: Usage | None) -> Found:
     return tuple(levels), swap_limit_bytes, kills
 
 
-def _level(directory: str, limit: int | None, own: Usage | None, *, unified: bool) -> list[MemoryLevel]:
+def _level(directory: str, limit: int | None, own: Usage | None, *, unified: bool, read: Read) -> list[MemoryLevel]:
     if limit is None:
         return []
-    used = own if own is not None and own.directory == directory else usage_of(directory, unified=unified)
+    is_own = own is not None and own.directory == directory
+    used = own if is_own else usage_of(directory, unified=unified, read=read)
     if used is None:
         return []
     return [MemoryLevel(path=directory, limit_bytes=limit, working_set_bytes=used.working_set_bytes)]
@@ -105,10 +109,6 @@ def _level(directory: str, limit: int | None, own: Usage | None, *, unified: boo
 
 def _limit_in(statistics: str | None, name: str) -> int | None:
     return values.limited(values.entry(statistics, name))
-
-
-def _bytes(directory: str, name: str) -> int | None:
-    return values.parse_bytes(read_small(f"{directory}/{name}"))
 
 
 @lru_cache(maxsize=4)

@@ -3,6 +3,8 @@
 import psutil
 
 from aura_actors.collectors.base import Options
+from aura_actors.collectors.files import proc_text
+from aura_actors.collectors.tables import main_memory
 from aura_actors.domain.snapshot import MemoryReading
 
 
@@ -11,7 +13,10 @@ class Memory(Options, frozen=True):
 
     def read(self) -> MemoryReading:
         """Bytes. Inside a container these are the host's."""
-        memory = psutil.virtual_memory()
-        total_bytes: int = memory.total
-        available_bytes: int = memory.available
+        total_bytes, available_bytes = main_memory(proc_text("meminfo")) or _by_psutil()
         return MemoryReading(total_bytes=total_bytes, available_bytes=available_bytes)
+
+
+def _by_psutil() -> tuple[int, int]:
+    memory = psutil.virtual_memory()
+    return memory.total, memory.available

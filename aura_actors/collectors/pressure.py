@@ -5,10 +5,11 @@ container that hides it) is a normal answer: everything is None.
 """
 
 from aura_actors.collectors.base import Options
-from aura_actors.collectors.files import read_small
+from aura_actors.collectors.files import HeldFiles
 from aura_actors.domain.containment import PressureReading, ResourcePressure, Stall
 
 _MICROSECONDS = 1_000_000
+_FILES = HeldFiles()
 
 
 class Pressure(Options, frozen=True):
@@ -21,7 +22,7 @@ class Pressure(Options, frozen=True):
         return PressureReading(cpu=self._resource("cpu"), memory=self._resource("memory"), io=self._resource("io"))
 
     def _resource(self, name: str) -> ResourcePressure | None:
-        text = read_small(f"{self.root.rstrip('/')}/proc/pressure/{name}")
+        text = _FILES.read(f"{self.root.rstrip('/')}/proc/pressure/{name}")
         return None if text is None else parse(text, full_means_something=name != "cpu")
 
 

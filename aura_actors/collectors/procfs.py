@@ -23,9 +23,9 @@ def parse_stat(text: str | None) -> Row | None:
         return None
 
 
-def parse_statm(text: bytes, page_bytes: int) -> tuple[int, int] | None:
+def parse_statm(text: bytes | str | None, page_bytes: int) -> tuple[int, int] | None:
     """`/proc/<pid>/statm`: anonymous bytes, and those of files and shared memory together."""
-    fields = text.split(b" ", 3)
+    fields = (text or b"").split(None, 3)
     if len(fields) < 4:
         return None
     resident, shared = int(fields[1]), int(fields[2])
@@ -34,7 +34,7 @@ def parse_statm(text: bytes, page_bytes: int) -> tuple[int, int] | None:
 
 def shared_memory_of(status: str | None) -> int | None:
     """Bytes of `RssShmem` in `/proc/<pid>/status`: shared memory without the pages of files."""
-    return _kilobytes(status, "RssShmem")
+    return kilobytes(status, "RssShmem")
 
 
 def proportional_of(rollup: str | None) -> Part | None:
@@ -42,11 +42,18 @@ def proportional_of(rollup: str | None) -> Part | None:
 
     Kernels before 5.4 do not tell files apart, and give None.
     """
-    anonymous, shared = _kilobytes(rollup, "Pss_Anon"), _kilobytes(rollup, "Pss_Shmem")
+    anonymous, shared = kilobytes(rollup, "Pss_Anon"), kilobytes(rollup, "Pss_Shmem")
     return None if anonymous is None or shared is None else Part(anonymous, shared)
 
 
-def _kilobytes(text: str | None, name: str) -> int | None:
+def parse_threads(stat: str | None) -> int | None:
+    """How many threads there are, by `/proc/<pid>/stat`."""
+    fields = (stat or "").rpartition(")")[2].split(None, 18)
+    return int(fields[17]) if len(fields) > 17 and fields[17].isdigit() else None
+
+
+def kilobytes(text: str | None, name: str) -> int | None:
+    """Bytes of one line of a table that tells them in kB."""
     _, found, rest = f"\n{text or ''}".partition(f"\n{name}:")
     number = rest.partition("kB")[0].strip()
     return int(number) * 1024 if found and number.isdigit() else None
