@@ -6,7 +6,8 @@ what a reading contains (`collectors/`), what two of them mean (`domain/rates.py
 
 import datetime as dt
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import assert_never
 
 import trio
@@ -29,10 +30,10 @@ class Sampler(Actor[SamplerMessage]):
     """Publishes a Snapshot every `interval_seconds`, and on demand.
 
     One thread reads all collectors, one after the other, those that may hang last; each behind the limiter that
-    `limiters(name)` gives it (one token). A sample waits for half an interval at most: what is later than that
-    shows its last values, marked stale, and after `watchdog_seconds` the collector is called stuck. Whatever is
-    still being read is not read a second time; what was to be read behind it is read in another thread at the next
-    sample.
+    `limiters(name)` gives it (one token, used by nobody else). A sample waits for half an interval at most: what is
+    later than that shows its last values, marked stale, and after `watchdog_seconds` the collector is called stuck.
+    Whatever is still being read is not read a second time; what was to be read behind it is read in another thread
+    at the next sample.
 
     `gpu` says what the GPU probe last said; the sampler neither asks it nor waits for it.
     `clock` is monotonic, `wall` unix time, both in seconds and called from threads too. Numbers go on from
@@ -53,6 +54,7 @@ class Sampler(Actor[SamplerMessage]):
         names = [collector.name for collector in collectors]
         if len(set(names)) != len(names):
             raise InvalidValue(f"a collector is listed twice in {', '.join(names)}", path="sampler.collectors")
+        self._rounds: list[_Round] = []
         self._sources = [_Source(collector, limiters(collector.name)) for collector in collectors]
         self._latest = latest
         self._interval_seconds = interval_seconds
@@ -64,7 +66,6 @@ class Sampler(Actor[SamplerMessage]):
 
     async def open(self, context: Context[SamplerMessage]) -> None:
         """Take the first sample, and arrange for the others."""
-        self._nursery = context.nursery
         await self._sample()
         context.after(min(SECOND_SAMPLE_SECONDS, self._interval_seconds), Tick())
         context.every(self._interval_seconds, Tick())
@@ -79,34 +80,37 @@ class Sampler(Actor[SamplerMessage]):
 
     async def _sample(self) -> Snapshot:
         taken_at, timestamp = self._clock(), self._wall()
-        free = [source for source in self._sources if source.busy_since is None]
-        rounds = [_Round(sources, self._clock) for sources in _in_threads(free)]
-        for source in free:
-            source.begin(taken_at, timestamp)
-        for each in rounds:
-            self._nursery.start_soon(self._probe, each)
-        with trio.move_on_after(self._patience_seconds):
-            for each in rounds:
-                await each.done.wait()
-        for each in rounds:
-            each.take_back(self._wall())
+        free = [source for source in self._sources if source.take(taken_at, timestamp)]
+        if free:
+            await self._read(_Round(free, self._clock))
         snapshot = self._compose(taken_at, timestamp)
         self._latest.set(snapshot)
         return snapshot
 
-    async def _probe(self, each: "_Round") -> None:
-        """Read some sources, however long it takes. What is no failure of a source crashes the actor."""
+    async def _read(self, each: "_Round") -> None:
+        """Read some sources in a thread, and wait for it as long as a sample may. A defect crashes the actor."""
+        self._rounds.append(each)
+        self._start(each)
+        with trio.move_on_after(self._patience_seconds):
+            await each.ended.wait()
+        each.take_back(self._wall())
+        for begun in [*self._rounds]:
+            if begun.verdict is not None:
+                self._rounds.remove(begun)
+                begun.verdict()
+
+    def _start(self, each: "_Round") -> None:
+        """Not by `trio.to_thread`, which would take a token of its own: each source holds one already."""
+        loop = trio.lowlevel.current_trio_token()
+
+        def deliver(verdict: Callable[[], None]) -> None:
+            with suppress(trio.RunFinishedError):  # a thread that hung for longer than the runtime lived
+                loop.run_sync_soon(lambda: each.end(verdict, self._wall()))
+
         try:
-            await trio.to_thread.run_sync(
-                each.read,
-                thread_name=f"collector {each.name}",
-                abandon_on_cancel=True,  # a thread that hangs in the kernel must not hold up the end
-                limiter=each.tokens,  # type: ignore[arg-type]  # a thread asks only for these two methods
-            )
-        except READ_ERRORS as error:  # of the thread, which could not be started
-            each.fail(f"{type(error).__name__}: {error}")
-        each.settle(self._wall())
-        each.done.set()
+            trio.lowlevel.start_thread_soon(each.read, lambda result: deliver(result.unwrap), "collectors")
+        except READ_ERRORS as error:  # no thread can be started
+            each.fail(f"{type(error).__name__}: {error}", self._wall())
 
     def _compose(self, taken_at: float, timestamp: float) -> Snapshot:
         last = self._latest.value
@@ -126,88 +130,75 @@ class Sampler(Actor[SamplerMessage]):
 class _Source:
     """One collector and what is known of it.
 
-    Invariant: `busy_since` is not None exactly while a round has it, to be read or being read.
+    Its limiter outlives this actor, and its token is held exactly while a thread has the source, to be read or
+    being read: so what hangs is not read a second time, not even by the next incarnation of the sampler.
     """
 
     def __init__(self, collector: Collector, limiter: trio.CapacityLimiter) -> None:
         self.collector = collector
-        self.limiter = limiter
         self.series: Series[Reading] | None = None
-        self.busy_since: float | None = None
+        self._limiter = limiter
+        self._busy_since: float | None = None
         self._busy_since_wall = 0.0
         self._good_at_wall: float | None = None
         self._read_at: float | None = None
         self._duration_seconds: float | None = None
         self._error: str | None = "no reading yet"
-        self._missed = False
+        self._fresh = False
 
-    def begin(self, now: float, wall: float) -> None:
-        self.busy_since, self._busy_since_wall = now, wall
-
-    def miss(self) -> None:
-        """It was not asked, because another one held up the thread."""
-        self.busy_since, self._missed = None, True
+    def take(self, now: float, wall: float) -> bool:
+        """Take it to be read; False while a thread has it, of this life or of a former one."""
+        free = self._limiter.available_tokens >= 1
+        if free:
+            self._limiter.acquire_on_behalf_of_nowait(self)
+        if free or self._busy_since is None:
+            self._busy_since, self._busy_since_wall = now, wall
+        self._fresh = False
+        return free
 
     def settle(self, outcome: "_Outcome", wall: float) -> None:
-        """Take in what asking it came to."""
-        self.busy_since, self._missed = None, False
+        """Give it back, with what asking it came to."""
+        self._limiter.release_on_behalf_of(self)
+        self._busy_since = None
         if isinstance(outcome, str):
             self._error = outcome
-            return
-        reading, read_at, self._duration_seconds = outcome
-        self.series = extend(self.series, reading, read_at)
-        self._read_at = read_at
-        self._good_at_wall, self._error = wall, None
+        elif outcome is not None:
+            reading, read_at, self._duration_seconds = outcome
+            self.series, self._read_at = extend(self.series, reading, read_at), read_at
+            self._good_at_wall, self._error, self._fresh = wall, None, True
 
     def health(self, now: float, watchdog_seconds: float) -> CollectorHealth:
         error = self._error
-        if self.busy_since is not None and now - self.busy_since >= watchdog_seconds:
+        if self._busy_since is not None and now - self._busy_since >= watchdog_seconds:
             since = dt.datetime.fromtimestamp(self._busy_since_wall, dt.UTC)
             error = f"stuck since {since:%Y-%m-%dT%H:%M:%SZ}"
-        fresh = self.busy_since is None and error is None and not self._missed
         return CollectorHealth(
             success=error is None,
             duration_seconds=self._duration_seconds,
-            stale_since=None if fresh else self._good_at_wall,
+            stale_since=None if self._fresh else self._good_at_wall,
             error=error,
             read_at=self._read_at,
         )
 
 
-_Outcome = tuple[Reading, float, float] | str
-"""The reading, when it began and how long it took; or why there is none."""
-
-
-def _in_threads(sources: Iterable[_Source]) -> list[list[_Source]]:
-    """Who shares a thread, in order: all but those that a thread of a former life still reads.
-
-    Threads that read at the same time would take the interpreter's lock from each other at every small file, which
-    costs more than they gain.
-    """
-    free: list[_Source] = []
-    taken: list[list[_Source]] = []
-    for source in sources:
-        if source.limiter.available_tokens < 1:
-            taken.append([source])
-        else:
-            free.append(source)
-    free.sort(key=lambda source: source.collector.may_hang)
-    return [*([free] if free else []), *taken]
+_Outcome = tuple[Reading, float, float] | str | None
+"""The reading, when it began and how long it took; why there is none; or None if it was not asked at all."""
 
 
 class _Round:
-    """Sources that one thread reads, one after the other.
+    """Sources that one thread reads, one after the other, those that may hang last.
 
-    `read` runs in that thread, everything else in the loop. Each source is at any moment in exactly one place:
-    waiting, being read, or in the outcomes; both ends of the two queues move whole entries.
+    Threads that read at the same time would take the interpreter's lock from each other at every small file, which
+    costs more than they gain. `read` runs in the thread, everything else in the loop. Each source is at any moment
+    in exactly one place: waiting, being read, or in the outcomes; both ends of the two queues move whole entries.
     """
 
     def __init__(self, sources: list[_Source], clock: Callable[[], float]) -> None:
-        self.name = sources[0].collector.name if len(sources) == 1 else "all"
-        self.tokens = _Tokens([source.limiter for source in sources])
-        self.done = trio.Event()
+        self.ended = trio.Event()
+        self.verdict: Callable[[], None] | None = None
+        """To be called when there is one: raises what was no failure of a source."""
         self._clock = clock
-        self._waiting = deque(sources)
+        self._waiting = deque(sorted(sources, key=lambda source: source.collector.may_hang))
         self._outcomes: deque[tuple[_Source, _Outcome]] = deque()
 
     def read(self) -> None:
@@ -218,65 +209,30 @@ class _Round:
             except IndexError:
                 return
             began = self._clock()
+            outcome: _Outcome = "the collector has a defect"
             try:
-                reading = source.collector.read()
+                outcome = source.collector.read(), began, self._clock() - began
             except READ_ERRORS as error:
-                self._outcomes.append((source, f"{type(error).__name__}: {error}"))
-            else:
-                self._outcomes.append((source, (reading, began, self._clock() - began)))
+                outcome = f"{type(error).__name__}: {error}"
+            finally:
+                self._outcomes.append((source, outcome))
 
-    def settle(self, wall: float) -> None:
-        """Hand out what was read so far."""
-        while self._outcomes:
-            source, outcome = self._outcomes.popleft()
-            self.tokens.give_back(source.limiter)
-            source.settle(outcome, wall)
+    def end(self, verdict: Callable[[], None], wall: float) -> None:
+        """The thread has ended, however late."""
+        self.verdict = verdict
+        self.take_back(wall)
+        self.ended.set()
 
     def take_back(self, wall: float) -> None:
-        """The sample is over. What was read counts; what still waits is free again, but missed this sample."""
-        if not self.tokens.taken:
-            return
-        self.settle(wall)
+        """Hand out what was read so far. What still waits is free again, but stale; what is being read is not."""
+        while self._outcomes:
+            source, outcome = self._outcomes.popleft()
+            source.settle(outcome, wall)
         while self._waiting:
-            source = self._waiting.pop()
-            self.tokens.give_back(source.limiter)
-            source.miss()
+            self._waiting.pop().settle(None, wall)
 
-    def fail(self, error: str) -> None:
+    def fail(self, error: str, wall: float) -> None:
         """There is no thread to read with."""
         while self._waiting:
-            self._waiting.popleft().settle(error, wall=0.0)
-
-
-class _Tokens:
-    """A limiter for one thread that takes a token of each source.
-
-    A token is given back with its source, the last ones when the thread has ended, however late: that is how a
-    source whose thread hangs stays taken, even for the next incarnation of the sampler.
-    """
-
-    def __init__(self, limiters: list[trio.CapacityLimiter]) -> None:
-        self._wanted = limiters
-        self._held: list[trio.CapacityLimiter] = []
-        self._borrower: object = None
-        self.taken = False
-
-    async def acquire_on_behalf_of(self, borrower: object) -> None:
-        self._borrower = borrower
-        try:
-            for limiter in self._wanted:
-                await limiter.acquire_on_behalf_of(borrower)
-                self._held.append(limiter)
-        except BaseException:  # cancelled while it waits for a thread of a former life
-            self.release_on_behalf_of(borrower)
-            raise
-        self.taken = True
-
-    def give_back(self, limiter: trio.CapacityLimiter) -> None:
-        if limiter in self._held:
-            self._held.remove(limiter)
-            limiter.release_on_behalf_of(self._borrower)
-
-    def release_on_behalf_of(self, borrower: object) -> None:
-        for limiter in [*self._held]:
-            self.give_back(limiter)
+            self._waiting.popleft().settle(error, wall)
+        self.end(lambda: None, wall)

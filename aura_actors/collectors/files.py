@@ -12,8 +12,8 @@ Read = Callable[[str], str | None]
 _MOST_BYTES = 65_536
 _READ_ONLY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 _SURELY_THE_END_BYTES = 2048
-"""The kernel fills a page with whole records. A record of a held file is shorter than this, so what leaves more than
-half of a page empty was all there is."""
+"""The kernel fills a page with whole records. A record of a held file is shorter than this, so what leaves more
+than half of a page empty was all there is."""
 _MOST_HELD = 64
 
 

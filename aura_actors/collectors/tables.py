@@ -1,7 +1,7 @@
 """What the tables of `/proc` say about the whole machine. Pure; None for a table that is missing or odd.
 
-psutil reads the same tables, and more slowly: it opens each of them every time, some twice, and takes in every field.
-Where the answer here is None it is asked instead.
+psutil reads the same tables, but opens them every time, some of them twice, and takes in every field. Where the
+answer here is None it is asked instead.
 """
 
 from aura_actors.collectors.procfs import kilobytes

@@ -5,7 +5,7 @@ unknown, never negative and never 0, and the newer reading becomes the baseline.
 moments and readings are arguments.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
@@ -116,13 +116,17 @@ def busy_percent(before: CpuTimes, now: CpuTimes) -> float | None:
     A single mode that goes backwards counts as unchanged, because idle and iowait do so on healthy machines. If
     time as a whole did not advance, the counters were reset or are too close together: None.
     """
-    modes = (before.keys() & now.keys()) - _COUNTED_IN_ANOTHER_MODE
-    grown = {mode: now[mode] - before[mode] for mode in modes}
-    if sum(grown.values()) <= 0:
-        return None
-    busy = sum(max(0.0, seconds) for mode, seconds in grown.items() if mode not in _IDLE_MODES)
-    idle = sum(max(0.0, seconds) for mode, seconds in grown.items() if mode in _IDLE_MODES)
-    return min(100.0, 100.0 * (busy / (busy + idle)))
+    busy = idle = advanced = 0.0
+    for mode, seconds in now.items():  # once for each core of the machine and each sample
+        if mode in _COUNTED_IN_ANOTHER_MODE or mode not in before:
+            continue
+        grown = seconds - before[mode]
+        advanced += grown
+        if mode in _IDLE_MODES:
+            idle += max(0.0, grown)
+        else:
+            busy += max(0.0, grown)
+    return min(100.0, 100.0 * (busy / (busy + idle))) if advanced > 0 else None
 
 
 def per_core_percent(before: CpuReading, now: CpuReading) -> tuple[float, ...] | None:
@@ -252,7 +256,9 @@ def derive(
     gpu: GpuState | None = None,
 ) -> Snapshot:
     """The Snapshot that these windows amount to; at most one window for each kind of reading is used."""
-    held = tuple(windows)
+    held: dict[type, Window[Reading]] = {}
+    for window in windows:
+        held.setdefault(type(window.now), window)
     process = _of_kind(held, ProcessReading)
     memory = _of_kind(held, MemoryReading)
     process_now = None if process is None else process.now
@@ -289,9 +295,9 @@ def gpu_health(gpu: GpuState | None) -> dict[str, CollectorHealth]:
     }
 
 
-def _of_kind(windows: tuple[Window[Reading], ...], kind: type[S]) -> Window[S] | None:
-    for window in windows:
-        if isinstance(window.now, kind):
-            before = window.before if isinstance(window.before, kind) else None
-            return Window(now=window.now, before=before, seconds=window.seconds)
-    return None
+def _of_kind(windows: Mapping[type, Window[Reading]], kind: type[S]) -> Window[S] | None:
+    window = windows.get(kind)
+    if window is None or not isinstance(window.now, kind):
+        return None
+    before = window.before if isinstance(window.before, kind) else None
+    return Window(now=window.now, before=before, seconds=window.seconds)
