@@ -13,6 +13,7 @@ from typing import assert_never
 import trio
 
 from aura_actors.collectors import READ_ERRORS, Collector
+from aura_actors.collectors.files import let_go_of_files
 from aura_actors.domain.gpu import GpuState
 from aura_actors.domain.rates import Series, derive, extend
 from aura_actors.domain.snapshot import CollectorHealth, Reading, Snapshot
@@ -55,6 +56,7 @@ class Sampler(Actor[SamplerMessage]):
         if len(set(names)) != len(names):
             raise InvalidValue(f"a collector is listed twice in {', '.join(names)}", path="sampler.collectors")
         self._rounds: list[_Round] = []
+        self._closed = False
         self._sources = [_Source(collector, limiters(collector.name)) for collector in collectors]
         self._latest = latest
         self._interval_seconds = interval_seconds
@@ -69,6 +71,11 @@ class Sampler(Actor[SamplerMessage]):
         await self._sample()
         context.after(min(SECOND_SAMPLE_SECONDS, self._interval_seconds), Tick())
         context.every(self._interval_seconds, Tick())
+
+    async def close(self) -> None:
+        """Give back the descriptors that collectors hold; those of a thread that still reads go when it ends."""
+        self._closed = True
+        let_go_of_files()
 
     async def handle(self, message: SamplerMessage) -> Snapshot:
         """Take a sample, whoever wants it."""
@@ -105,12 +112,17 @@ class Sampler(Actor[SamplerMessage]):
 
         def deliver(verdict: Callable[[], None]) -> None:
             with suppress(trio.RunFinishedError):  # a thread that hung for longer than the runtime lived
-                loop.run_sync_soon(lambda: each.end(verdict, self._wall()))
+                loop.run_sync_soon(self._end, each, verdict)
 
         try:
             trio.lowlevel.start_thread_soon(each.read, lambda result: deliver(result.unwrap), "collectors")
         except READ_ERRORS as error:  # no thread can be started
             each.fail(f"{type(error).__name__}: {error}", self._wall())
+
+    def _end(self, each: "_Round", verdict: Callable[[], None]) -> None:
+        each.end(verdict, self._wall())
+        if self._closed:
+            let_go_of_files()
 
     def _compose(self, taken_at: float, timestamp: float) -> Snapshot:
         last = self._latest.value

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import weakref
 from collections.abc import Callable
 
 import psutil
@@ -56,11 +57,17 @@ class HeldFiles:
         self._most = most if hasattr(os, "pread") else 0
         self._held: dict[str, _Descriptor] = {}
         self._owner = os.getpid()
+        _HOLDERS.add(self)
+
+    def let_go(self) -> None:
+        """Hold nothing. What is read later is held again."""
+        self._held = {}
 
     def read(self, path: str) -> str | None:
         """The text, or None as for `read_small`."""
         if self._owner != os.getpid():
-            self._held, self._owner = {}, os.getpid()
+            self.let_go()
+            self._owner = os.getpid()
         held = self._held.get(path)
         try:
             if held is not None:
@@ -99,6 +106,15 @@ class _Descriptor:
     def __del__(self) -> None:
         if self._number is not None:
             os.close(self._number)
+
+
+_HOLDERS: "weakref.WeakSet[HeldFiles]" = weakref.WeakSet()
+
+
+def let_go_of_files() -> None:
+    """Give back every descriptor that is held anywhere: who sampled has ended, and the process may live on."""
+    for each in list(_HOLDERS):
+        each.let_go()
 
 
 _PROC = HeldFiles()

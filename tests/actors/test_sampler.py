@@ -14,7 +14,8 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from aura_actors.actors.sampler import Sampler
-from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
+from aura_actors.collectors import DEFAULT_COLLECTORS, Collector, Cpu
+from aura_actors.collectors.files import let_go_of_files
 from aura_actors.domain.snapshot import (
     CpuReading,
     DiskReading,
@@ -229,8 +230,8 @@ async def test_a_hanging_source_is_not_read_a_second_time_by_the_next_incarnatio
             first_life.cancel_scope.cancel()
         number = rig.there(rig.latest.value).number
 
-        nursery.start_soon(rig.run)
-        snapshot = await rig.after(0.5)
+        await nursery.start(rig.run)
+        snapshot = rig.there(rig.latest.value)
         assert (snapshot.number, snapshot.memory.total_bytes) == (number + 1, None)
         assert source.reads == 2
         snapshot = await rig.after(5.0)
@@ -300,8 +301,10 @@ async def test_one_that_fails_in_the_shared_thread_fails_alone(
 
 
 async def test_each_of_them_is_timed_for_itself(mock_clock: MockClock, nursery: trio.Nursery) -> None:
+    loop = trio.lowlevel.current_trio_token()
+
     def slow() -> Reading:
-        trio.from_thread.run_sync(mock_clock.jump, 0.3)
+        trio.from_thread.run_sync(mock_clock.jump, 0.3, trio_token=loop)
         return MEMORY
 
     rig = Rig(mock_clock, ScriptedCollector("memory", MEMORY), ScriptedCollector("slow", slow))
@@ -341,6 +344,98 @@ async def test_one_that_hangs_unexpectedly_costs_those_behind_it_one_sample_at_m
         while rig.threads.limiter("memory").borrowed_tokens:
             await trio.lowlevel.checkpoint()
         assert (await rig.after(1.0)).collectors["memory"].stale_since is None
+
+
+async def test_those_behind_one_that_hangs_are_not_called_stuck_however_long_a_sample_waits(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    with Hang(MEMORY) as hang:
+        behind = ScriptedCollector("disk", disk(10))
+        rig = Rig(mock_clock, ScriptedCollector("memory", MEMORY, hang), behind, interval_seconds=60.0)
+        await nursery.start(rig.run)
+        await wait_all_tasks_blocked()
+        mock_clock.jump(0.2)
+        await trio.to_thread.run_sync(hang.entered.wait, 30)
+        healths = (await rig.after(5.0)).collectors
+        assert str(healths["memory"].error).startswith("stuck since")
+        assert (healths["disk"].error, healths["disk"].stale_since) == (None, WALL)
+
+
+async def test_what_hung_and_then_succeeds_counts_with_the_next_sample(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    with Hang(disk(20)) as hang:
+        rig = Rig(mock_clock, ScriptedCollector("disk", disk(10), hang, OSError("gone"), may_hang=True))
+        await nursery.start(rig.run)
+        await rig.while_it_hangs(hang.entered, 0.2)
+        hang.release()
+        while rig.threads.limiter("disk").borrowed_tokens:
+            await trio.lowlevel.checkpoint()
+        after = await rig.after(0.3)
+        assert after.disks[0].used_bytes == 20
+        assert (after.collectors["disk"].error, after.collectors["disk"].stale_since) == (
+            "OSError: gone",
+            WALL + 0.7,
+        )
+
+
+async def test_a_defect_that_shows_after_its_sample_crashes_the_next_one(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    with Hang(TypeError("defect")) as hang:
+        rig = Rig(mock_clock, ScriptedCollector("memory", MEMORY, hang))
+        with pytest.RaisesGroup(TypeError, flatten_subgroups=True):
+            async with trio.open_nursery() as life:
+                await life.start(rig.run)
+                await rig.while_it_hangs(hang.entered, 0.2)
+                hang.release()
+                while rig.threads.limiter("memory").borrowed_tokens:
+                    await trio.lowlevel.checkpoint()
+                mock_clock.jump(0.3)
+
+
+async def test_without_a_thread_all_sources_fail_and_are_free_for_the_next_sample(
+    mock_clock: MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(mock_clock, ScriptedCollector("memory", MEMORY), ScriptedCollector("disk", disk(10)))
+    await nursery.start(rig.run)
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without:
+        without.setattr(trio.lowlevel, "start_thread_soon", refuse)
+        healths = (await rig.after(0.2)).collectors
+        assert {health.error for health in healths.values()} == {"RuntimeError: can't start new thread"}
+    assert all(health.stale_since is None for health in (await rig.after(0.8)).collectors.values())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are seen in /proc: needs Linux")
+async def test_descriptors_are_given_back_with_the_sampler_even_when_a_thread_still_reads(
+    mock_clock: MockClock,
+) -> None:
+    def held() -> bool:
+        return any(each.resolve() == Path("/proc/stat") for each in Path("/proc/self/fd").iterdir())
+
+    with Hang(MEMORY) as hang:
+
+        def late() -> Reading:
+            hang()
+            return Cpu().read()
+
+        let_go_of_files()
+        assert not held()
+        rig = Rig(mock_clock, Cpu(), ScriptedCollector("memory", MEMORY, late, may_hang=True))
+        async with trio.open_nursery() as life:
+            await life.start(rig.run)
+            assert held()
+            await rig.while_it_hangs(hang.entered, 0.2)
+            life.cancel_scope.cancel()
+        assert not held()
+        hang.release()
+        while rig.threads.limiter("memory").borrowed_tokens:
+            await trio.lowlevel.checkpoint()
+        assert not held()
 
 
 async def test_one_that_hangs_beside_others_is_not_read_again_by_the_next_incarnation(

@@ -31,6 +31,7 @@ def partitions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Partitions]:
         monkeypatch.setattr(psutil, "disk_partitions", lambda **asked: (full or short) if asked["all"] else short)
         text = f"table {next(tables)}"
         monkeypatch.setattr(disk, "read_small", lambda _: text)
+        monkeypatch.setattr(disk, "proc_text", lambda _: None)
         monkeypatch.setattr(psutil, "disk_io_counters", lambda **_: None)
         monkeypatch.setattr(
             psutil, "disk_usage", lambda path: SimpleNamespace(total=100, used=60, free=30, percent=66.7)

@@ -53,7 +53,7 @@ def test_a_kernel_without_it_tells_nothing_and_that_is_no_failure(tree: Any) -> 
 
 
 @pytest.mark.parametrize("code", [errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES])
-@pytest.mark.parametrize("call", ["open", "read"])
+@pytest.mark.parametrize("call", ["open", "pread"])
 def test_a_kernel_that_refuses_to_say_tells_nothing(
     tree: Any, monkeypatch: pytest.MonkeyPatch, code: int, call: str
 ) -> None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from aura_actors.collectors import READ_ERRORS, Cpu, Network, Process
+from aura_actors.collectors import READ_ERRORS, Cpu, Memory, Network, Process, cpu, memory, network, process
 from aura_actors.collectors.process import private_bytes
 
 
@@ -23,12 +23,21 @@ def test_percentages_of_psutil_are_never_asked_for(monkeypatch: pytest.MonkeyPat
     assert reading.logical_cores == len(reading.per_core) == psutil.cpu_count()
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system without the tables of Linux: psutil is asked."""
+    for module in (cpu, memory, network, process):
+        monkeypatch.setattr(module, "proc_text", lambda _: None)
+
+
+@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("answer", [None, {}])
 def test_no_interface_is_a_normal_answer(monkeypatch: pytest.MonkeyPatch, answer: dict[str, object] | None) -> None:
     monkeypatch.setattr(psutil, "net_io_counters", lambda **_: answer)
     assert Network().read().interfaces == ()
 
 
+@pytest.mark.usefixtures("elsewhere")
 def test_a_recreated_interface_shows_its_own_counters(monkeypatch: pytest.MonkeyPatch) -> None:
     """psutil would add what the interface of that name had counted before."""
     asked: dict[str, object] = {}
@@ -41,6 +50,15 @@ def test_a_recreated_interface_shows_its_own_counters(monkeypatch: pytest.Monkey
     (interface,) = Network().read().interfaces
     assert asked == {"pernic": True, "nowrap": False}
     assert (interface.name, interface.sent_bytes_total, interface.received_bytes_total) == ("veth0", 1, 2)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_where_the_tables_are_not_psutil_says_the_same() -> None:
+    times, reading = psutil.cpu_times(percpu=True), Cpu().read()
+    assert [set(core) for core in reading.per_core] == [set(core._asdict()) for core in times]
+    assert Memory().read().total_bytes == psutil.virtual_memory().total
+    assert [each.name for each in Network().read().interfaces] == sorted(psutil.net_io_counters(pernic=True))
+    assert Process().read().threads == psutil.Process().num_threads()
 
 
 def test_the_process_that_is_read_is_this_one() -> None:
