@@ -1,7 +1,8 @@
 """One whole sample beside psutil's own calls and a scrape of node_exporter; attribution beside bare `statm` reads.
 
 A sample is asked of the actor, so the thread, rates and the Snapshot are in it, and so are pressure and control
-groups, which psutil does not read. node_exporter reads more than we do; its scrape is what people compare with.
+groups, which psutil does not read. Our collectors read the kernel's tables through descriptors that they hold;
+psutil is called as anybody calls it, in the same thread, for the same figures. node_exporter reads more than we do; its scrape is what people compare with.
 Attribution is one pass over 40 leases of 20 processes; its floor is one `pread` of `statm` for each, on descriptors
 held open.
 """
@@ -49,7 +50,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def psutil_calls() -> None:
-    """What our collectors ask of psutil, and nothing else."""
+    """The figures of a sample that psutil has, and nothing else."""
     psutil.cpu_times()
     psutil.cpu_times(percpu=True)
     psutil.virtual_memory()

@@ -113,7 +113,7 @@ def _limit_in(statistics: str | None, name: str) -> int | None:
 
 @lru_cache(maxsize=4)
 def _oom_kills_v1(directory: str, failures: tuple[str | None, ...], period: int) -> int | None:
-    """v1's file takes 0.2 ms to read, a quarter of a whole sample; nobody is killed while no limit is hit.
+    """v1's file may take 0.2 ms to read, half of a whole sample; nobody is killed while no limit is hit.
 
     Read again when the kernel counted a failure, and every 10 s for kills that no limit of ours caused.
     """

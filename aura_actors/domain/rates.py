@@ -256,9 +256,7 @@ def derive(
     gpu: GpuState | None = None,
 ) -> Snapshot:
     """The Snapshot that these windows amount to; at most one window for each kind of reading is used."""
-    held: dict[type, Window[Reading]] = {}
-    for window in windows:
-        held.setdefault(type(window.now), window)
+    held = {type(window.now): window for window in windows}
     process = _of_kind(held, ProcessReading)
     memory = _of_kind(held, MemoryReading)
     process_now = None if process is None else process.now

@@ -1,5 +1,6 @@
 """Control groups of pretended machines: v1, v2, both at once, nested limits, namespaces, none at all."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,6 +184,25 @@ def test_a_process_that_is_moved_is_followed(tree: Any) -> None:
     assert read(tree).memory_limit_bytes == 5
     tree.write({"/proc/self/cgroup": "0::/b"})
     assert read(tree).memory_limit_bytes == 6
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are seen in /proc: needs Linux")
+def test_no_descriptor_stays_on_a_group_that_was_left(tree: Any) -> None:
+    """It would keep what the kernel knows of that group in memory."""
+    top = "/sys/fs/cgroup"
+    tree.groups("0::/a", f"/ {top} cgroup2 rw").v2(f"{top}/a", limit=1, current=1).v2(
+        f"{top}/b", limit=2, current=1
+    )
+
+    def held(group: str) -> int:
+        links = [each.resolve() for each in Path("/proc/self/fd").iterdir()]
+        return sum(each.is_relative_to(tree.path / "sys/fs/cgroup" / group) for each in links)
+
+    read(tree)
+    assert held("a") >= 4
+    tree.write({"/proc/self/cgroup": "0::/b"})
+    read(tree)
+    assert (held("a"), held("b") >= 4) == (0, True)
 
 
 def test_a_changed_limit_is_seen_by_the_next_reading(tree: Any) -> None:

@@ -1,6 +1,8 @@
 """Processors, memory, network and this process: what is asked of psutil, and what may be missing."""
 
 import os
+import platform
+import threading
 from types import SimpleNamespace
 
 import psutil
@@ -68,6 +70,54 @@ def test_the_process_that_is_read_is_this_one() -> None:
     assert reading.threads >= 1
     assert reading.resident_bytes > 0
     assert reading.cpu_seconds_total == pytest.approx(sum(os.times()[:2]), abs=0.1)
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="reads /proc: needs Linux")
+def test_its_memory_and_threads_are_psutils() -> None:
+    stay = threading.Event()
+    threads = [threading.Thread(target=stay.wait) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    reading, told = Process().read(), psutil.Process()
+    assert reading.threads == told.num_threads() >= 4
+    stay.set()
+    for thread in threads:
+        thread.join()
+    memory = told.memory_info()
+    assert reading.resident_bytes == pytest.approx(memory.rss, abs=4 * 2**20)
+    assert reading.private_bytes == pytest.approx(memory.rss - memory.shared, abs=4 * 2**20)
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="reads /proc: needs Linux")
+@pytest.mark.parametrize("size_is_told", [False, True])
+def test_its_descriptors_are_counted_without_the_one_that_counts(
+    monkeypatch: pytest.MonkeyPatch, *, size_is_told: bool
+) -> None:
+    if size_is_told and not process._folder_tells_its_size():
+        pytest.skip("Linux before 6.2 does not tell how many descriptors there are")
+    monkeypatch.setattr(process, "_folder_tells_its_size", lambda: size_is_told)
+    Process().read()
+    open_ones = [number for number in range(1024) if _is_open(number)]
+    assert Process().read().open_descriptors == len(open_ones)
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("release", "told"),
+    [("6.1.0-9-amd64", False), ("6.2.0", True), ("10.0", True), ("4.19.0-gvisor", False), ("", False)],
+)
+def test_the_kernel_says_since_6_2_how_many_descriptors_there_are(
+    monkeypatch: pytest.MonkeyPatch, release: str, *, told: bool
+) -> None:
+    monkeypatch.setattr(platform, "release", lambda: release)
+    assert process._folder_tells_its_size.__wrapped__() == told
 
 
 @pytest.mark.parametrize(
