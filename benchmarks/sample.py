@@ -2,9 +2,9 @@
 
 A sample is asked of the actor, so the thread, rates and the Snapshot are in it, and so are pressure and control
 groups, which psutil does not read. Our collectors read the kernel's tables through descriptors that they hold;
-psutil is called as anybody calls it, in the same thread, for the same figures. node_exporter reads more than we do; its scrape is what people compare with.
-Attribution is one pass over 40 leases of 20 processes; its floor is one `pread` of `statm` for each, on descriptors
-held open.
+psutil is called as anybody calls it, without a thread between, for the same figures. node_exporter reads more than
+we do; its scrape is what people compare with. Attribution is one pass over 40 leases of 20 processes; its floor is
+one `pread` of `statm` for each, on descriptors held open.
 """
 
 import contextlib
