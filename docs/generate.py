@@ -58,7 +58,13 @@ max_concurrent = 3
 def _comments() -> dict[str, dict[str, str]]:
     """The docstring of every field, by TOML table and key."""
     tables = {"Http": "http", "Feed": "feed", "Sampler": "sampler", "Admission": "admission", "Alerts": "alerts"}
-    tables |= {"Providers": "providers", "Cleanup": "cleanup", "CleanupTask": "cleanup.temp-files", "Log": "log"}
+    tables |= {
+        "Intervals": "sampler.intervals",
+        "Providers": "providers",
+        "Cleanup": "cleanup",
+        "CleanupTask": "cleanup.temp-files",
+        "Log": "log",
+    }
     found: dict[str, dict[str, str]] = {}
     for node in ast.parse(inspect.getsource(sections)).body:
         if isinstance(node, ast.ClassDef) and node.name in tables:

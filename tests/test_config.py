@@ -65,6 +65,8 @@ def test_a_file_sets_sizes_durations_lists_and_named_tables(write: Write) -> Non
             data_dir = "/srv/aura"
             [sampler]
             interval = "250ms"
+            [sampler.intervals]
+            disk = "10s"
             [admission]
             bytes_per_job = "1.5GiB"
             job_slots = 3
@@ -83,6 +85,7 @@ def test_a_file_sets_sizes_durations_lists_and_named_tables(write: Write) -> Non
     )
     assert settings.data_dir == Path("/srv/aura")
     assert settings.sampler.interval == 0.25
+    assert settings.sampler.intervals.seconds_by_name == {"disk": 10.0}
     assert settings.admission.bytes_per_job == 3 * 512 * 1024**2
     assert (settings.admission.job_slots, settings.admission.memory_limit) == (3, 8 * 1024**3)
     assert settings.providers.max_concurrent("OpenAI") == 2

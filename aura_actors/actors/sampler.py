@@ -5,8 +5,9 @@ what a reading contains (`collectors/`), what two of them mean (`domain/rates.py
 """
 
 import datetime as dt
+import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import assert_never
 
@@ -36,6 +37,9 @@ class Sampler(Actor[SamplerMessage]):
     Whatever is still being read is not read a second time; what was to be read behind it is read in another thread
     at the next sample.
 
+    `intervals` (seconds, by name) says who is read less often than with every sample. What has not answered yet is,
+    and on demand everybody is. In between the values are as fresh as was asked for; `read_at` tells their age.
+
     `gpu` says what the GPU probe last said; the sampler neither asks it nor waits for it.
     `clock` is monotonic, `wall` unix time, both in seconds and called from threads too. Numbers go on from
     `latest`, so a restart leaves no gap. Raises `InvalidValue` for two collectors of the same name.
@@ -51,13 +55,17 @@ class Sampler(Actor[SamplerMessage]):
         wall: Callable[[], float],
         watchdog_seconds: float = 5.0,
         gpu: Callable[[], GpuState | None] = lambda: None,
+        intervals: Mapping[str, float] = {},
     ) -> None:
         names = [collector.name for collector in collectors]
         if len(set(names)) != len(names):
             raise InvalidValue(f"a collector is listed twice in {', '.join(names)}", path="sampler.collectors")
         self._rounds: list[_Round] = []
         self._closed = False
-        self._sources = [_Source(collector, limiters(collector.name)) for collector in collectors]
+        self._sources = [
+            _Source(each, limiters(each.name), intervals.get(each.name, 0.0) - interval_seconds / 2)
+            for each in collectors
+        ]
         self._latest = latest
         self._interval_seconds = interval_seconds
         self._clock = clock
@@ -68,7 +76,7 @@ class Sampler(Actor[SamplerMessage]):
 
     async def open(self, context: Context[SamplerMessage]) -> None:
         """Take the first sample, and arrange for the others."""
-        await self._sample()
+        await self._sample(everything=True)
         context.after(min(SECOND_SAMPLE_SECONDS, self._interval_seconds), Tick())
         context.every(self._interval_seconds, Tick())
 
@@ -81,13 +89,14 @@ class Sampler(Actor[SamplerMessage]):
         """Take a sample, whoever wants it."""
         match message:
             case Tick() | CollectNow():
-                return await self._sample()
+                return await self._sample(everything=isinstance(message, CollectNow))
             case _:
                 assert_never(message)
 
-    async def _sample(self) -> Snapshot:
+    async def _sample(self, *, everything: bool) -> Snapshot:
         taken_at, timestamp = self._clock(), self._wall()
-        free = [source for source in self._sources if source.take(taken_at, timestamp)]
+        wanted = [source for source in self._sources if everything or taken_at >= source.not_before]
+        free = [source for source in wanted if source.take(taken_at, timestamp)]
         if free:
             await self._read(_Round(free, self._clock))
         snapshot = self._compose(taken_at, timestamp)
@@ -146,9 +155,12 @@ class _Source:
     being read: so what hangs is not read a second time, not even by the next incarnation of the sampler.
     """
 
-    def __init__(self, collector: Collector, limiter: trio.CapacityLimiter) -> None:
+    def __init__(self, collector: Collector, limiter: trio.CapacityLimiter, pause_seconds: float) -> None:
         self.collector = collector
         self.series: Series[Reading] | None = None
+        self.not_before = -math.inf
+        """Monotonic seconds from which on it is to be asked again."""
+        self._pause_seconds = pause_seconds
         self._limiter = limiter
         self._busy_since: float | None = None
         self._busy_since_wall = 0.0
@@ -165,6 +177,8 @@ class _Source:
             self._limiter.acquire_on_behalf_of_nowait(self)
         if free or self._busy_since is None:
             self._busy_since, self._busy_since_wall = now, wall
+        if free and self.series is not None:  # rates need two readings, the sooner the better
+            self.not_before = now + self._pause_seconds
         self._fresh = False
         return free
 
@@ -178,6 +192,8 @@ class _Source:
             reading, read_at, self._duration_seconds = outcome
             self.series, self._read_at = extend(self.series, reading, read_at), read_at
             self._good_at_wall, self._error, self._fresh = wall, None, True
+        else:
+            self.not_before = -math.inf
 
     def health(self, now: float, watchdog_seconds: float) -> CollectorHealth:
         error = self._error

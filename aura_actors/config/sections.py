@@ -65,6 +65,21 @@ class Feed(Section, frozen=True, kw_only=True):
     max_clients_per_address: Annotated[int, Whole(1)] = 64
 
 
+class Intervals(Section, frozen=True, kw_only=True):
+    """`[sampler.intervals]`: who is read less often than with every sample; never what admission decides by."""
+
+    disk: Annotated[float | None, Duration(0.1)] = None
+    """Such as "10s". None reads it with every sample, and so for the others."""
+    network: Annotated[float | None, Duration(0.1)] = None
+    pressure: Annotated[float | None, Duration(0.1)] = None
+    process: Annotated[float | None, Duration(0.1)] = None
+
+    @property
+    def seconds_by_name(self) -> dict[str, float]:
+        """Those that are set, in seconds."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+
 class Sampler(Section, frozen=True, kw_only=True):
     """`[sampler]`: how often the machine is measured, and how long the readings are kept."""
 
@@ -72,6 +87,7 @@ class Sampler(Section, frozen=True, kw_only=True):
     """Time between two samples."""
     history: Annotated[float, Duration(1.0)] = 900.0
     """How long samples are kept for `/api/metrics/history`, in memory."""
+    intervals: Intervals = msgspec.field(default_factory=Intervals)
 
 
 class Threads(Section, frozen=True, kw_only=True):

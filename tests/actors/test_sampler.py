@@ -38,12 +38,15 @@ MEMORY = MemoryReading(total_bytes=100, available_bytes=40)
 class Rig:
     """What outlives an incarnation of the sampler, and the ways of a test to move on."""
 
-    def __init__(self, clock: MockClock, *collectors: Collector, interval_seconds: float = 1.0) -> None:
+    def __init__(
+        self, clock: MockClock, *collectors: Collector, interval_seconds: float = 1.0, **intervals: float
+    ) -> None:
         self.clock = clock
         self.latest: Latest[Snapshot | None] = Latest(None)
         self.threads = Threads()
         self.collectors: Sequence[Collector] = collectors
         self.interval_seconds = interval_seconds
+        self.intervals = intervals
         self.cell: Cell[SamplerMessage] = Cell("sampler", self.make)
 
     def make(self) -> Sampler:
@@ -54,6 +57,7 @@ class Rig:
             self.interval_seconds,
             self.clock.current_time,
             lambda: WALL + self.clock.current_time(),
+            intervals=self.intervals,
         )
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -279,6 +283,75 @@ async def test_a_defect_crashes_the_sampler_and_the_next_incarnation_goes_on_cou
     await nursery.start(rig.run)
     assert rig.there(rig.latest.value).number == 3
     assert (await rig.after(0.2)).number == 4
+
+
+# --- intervals of their own ---
+
+
+async def moments_of(rig: Rig, source: ScriptedCollector, count: int) -> list[float]:
+    """When it was read over so many samples. It was begun at 0, and there is a second sample at 0.2."""
+    found, reads = [0.0], 1
+    for number in range(count):
+        snapshot = await rig.after(0.2 if number == 0 else 0.8 if number == 1 else 1.0)
+        if source.reads > reads:
+            found.append(round(snapshot.taken_at, 3))
+        reads = source.reads
+    return found
+
+
+async def test_a_source_is_read_as_often_as_its_own_interval_says_once_it_has_a_rate(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    often, seldom = ScriptedCollector("memory", MEMORY), ScriptedCollector("disk", disk(10))
+    rig = Rig(mock_clock, often, seldom, disk=3.0)
+    await nursery.start(rig.run)
+    assert await moments_of(rig, seldom, 10) == [0.0, 0.2, 3.0, 6.0, 9.0]
+    assert often.reads == 11
+    health = rig.there(rig.latest.value).collectors["disk"]
+    assert (health.success, health.stale_since) == (True, None)
+    assert health.read_at == pytest.approx(9.0)
+
+
+async def test_an_interval_shorter_than_that_of_samples_is_that_of_samples(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    source = ScriptedCollector("disk", disk(10))
+    rig = Rig(mock_clock, source, disk=0.1)
+    await nursery.start(rig.run)
+    assert await moments_of(rig, source, 4) == [0.0, 0.2, 1.0, 2.0, 3.0]
+
+
+async def test_on_demand_those_that_would_not_be_due_are_read_too(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    source = ScriptedCollector("disk", *map(disk, (10, 20, 30)))
+    rig = Rig(mock_clock, source, disk=60.0)
+    await nursery.start(rig.run)
+    await rig.after(0.2)
+    assert (await rig.after(0.8)).disks[0].used_bytes == 20
+    assert (await rig.cell.ref.ask(CollectNow(), within=5)).disks[0].used_bytes == 30
+
+
+async def test_what_has_not_answered_yet_is_asked_with_every_sample(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    source = ScriptedCollector("disk", OSError("gone"), OSError("gone"), OSError("gone"), disk(10))
+    rig = Rig(mock_clock, source, disk=60.0)
+    await nursery.start(rig.run)
+    assert await moments_of(rig, source, 6) == [0.0, 0.2, 1.0, 2.0, 3.0]
+
+
+async def test_what_another_one_held_up_is_read_with_the_next_sample(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    with Hang(MEMORY) as hang:
+        behind = ScriptedCollector("disk", *map(disk, (10, 20)))
+        rig = Rig(mock_clock, ScriptedCollector("memory", MEMORY, hang), behind, disk=60.0)
+        await nursery.start(rig.run)
+        late = await rig.while_it_hangs(hang.entered, 0.2)
+        assert (late.disks[0].used_bytes, late.collectors["disk"].stale_since) == (10, WALL)
+        after = await rig.after(0.3)
+        assert (after.disks[0].used_bytes, after.collectors["disk"].stale_since) == (20, None)
 
 
 # --- sharing a thread ---
