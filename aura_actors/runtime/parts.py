@@ -201,6 +201,7 @@ class Parts:
             self.surroundings.clock,
             self.surroundings.wall,
             gpu=lambda: self.gpus.value,
+            intervals=self.settings.sampler.intervals.seconds_by_name,
         )
 
     def _gpu(self) -> Callable[[], Gpu]:
