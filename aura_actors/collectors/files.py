@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 
@@ -57,7 +58,8 @@ class HeldFiles:
         self._most = most if hasattr(os, "pread") else 0
         self._held: dict[str, _Descriptor] = {}
         self._owner = os.getpid()
-        _HOLDERS.add(self)
+        with _HOLDERS_LOCK:
+            _HOLDERS.add(self)
 
     def let_go(self) -> None:
         """Hold nothing. What is read later is held again."""
@@ -109,11 +111,14 @@ class _Descriptor:
 
 
 _HOLDERS: "weakref.WeakSet[HeldFiles]" = weakref.WeakSet()
+_HOLDERS_LOCK = threading.Lock()
 
 
 def let_go_of_files() -> None:
     """Give back every descriptor that is held anywhere: who sampled has ended, and the process may live on."""
-    for each in list(_HOLDERS):
+    with _HOLDERS_LOCK:
+        holders = list(_HOLDERS)
+    for each in holders:
         each.let_go()
 
 
