@@ -52,6 +52,15 @@ Client commands read `AURA_URL` and `AURA_TOKEN` instead: they ask a daemon, and
 [providers.OpenAI]
 max_concurrent = 3
 ```
+
+Tokens with a name are one table each ([what they open](../operating.md#tokens-scopes-owners)):
+
+```toml
+[[http.tokens]]
+name = "ci"                    # the owner of the leases that are taken with it
+scopes = ["read", "admit"]
+token_file = "/etc/aura/ci.token"
+```
 """
 
 
@@ -105,7 +114,9 @@ def lifecycle() -> str:
 
 def http() -> str:
     """Every operation with its answers."""
-    rows = [f"| `{op.method} {op.path}` | {op.summary} | {_statuses(op)} |" for op in OPERATIONS]
+    rows = [
+        f"| `{op.method} {op.path}` | {op.summary} | {op.scope or 'none'} | {_statuses(op)} |" for op in OPERATIONS
+    ]
     return "\n".join(
         [
             "# HTTP",
@@ -114,12 +125,12 @@ def http() -> str:
             "operation may also answer 401, 403, 421 or 503, and one with a body 400, 413, 415 or 422, always as",
             "`application/problem+json`.",
             "",
-            "| operation | what it does | answers |",
-            "|---|---|---|",
+            "| operation | what it does | [scope](../operating.md#tokens-scopes-owners) | answers |",
+            "|---|---|---|---|",
             *rows,
-            "| `GET /metrics`, `GET /api/metrics/prometheus` | The Prometheus exposition. | 200 |",
-            "| `GET /openapi.json`, `GET /docs` | The OpenAPI 3.1 document, and the same as a page. | 200 |",
-            "| `GET /feed` | The WebSocket feed ([protocol](../feed.md)). | 101, 426 |",
+            "| `GET /metrics`, `GET /api/metrics/prometheus` | The Prometheus exposition. | read | 200 |",
+            "| `GET /openapi.json`, `GET /docs` | The OpenAPI 3.1 document, and the same as a page. | read | 200 |",
+            "| `GET /feed` | The WebSocket feed ([protocol](../feed.md)). | read | 101, 426 |",
             "",
             *BODIES,
         ]

@@ -48,8 +48,7 @@ def serve(
     }
     settings = load(config, os.environ, given, option_names=OPTIONS)
     check_exposure(settings)
-    secrets = () if settings.http.token is None else (settings.http.token.reveal(),)
-    configure_logging(settings.log.format, settings.log.level, secrets=secrets)
+    configure_logging(settings.log.format, settings.log.level, secrets=settings.http.secrets)
     log_uncaught()
     return _run(settings, ready_file)
 

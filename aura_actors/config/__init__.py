@@ -24,6 +24,7 @@ from aura_actors.config.sections import (
     Settings,
     Threads,
 )
+from aura_actors.config.tokens import HttpToken
 
 __all__ = [
     "Admission",
@@ -32,6 +33,7 @@ __all__ = [
     "CleanupTask",
     "Feed",
     "Http",
+    "HttpToken",
     "Log",
     "Provider",
     "Providers",

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from aura_actors.config.readers import quoted
+from aura_actors.config.readers import Reader, quoted
 from aura_actors.config.schema import Path, Table, dotted, schema
 from aura_actors.config.secret import HIDDEN, Secret
 from aura_actors.config.sections import Section, Settings
+from aura_actors.config.tokens import holds_secret, tokens_toml
 
 
 def to_toml(settings: Settings, *, hide_secrets: bool = True) -> str:
@@ -32,17 +33,24 @@ def _lines(
             yield f"# {key} is not set"
         elif isinstance(value, Secret) and source is None:
             yield f'# {key} = "{HIDDEN}"  # in token_file'
+        elif hide_secrets and holds_secret(value):
+            yield f"# {key} = {reader.toml(value)}  # {source}"
         elif isinstance(value, Secret) and hide_secrets:
             yield f'# {key} = "{HIDDEN}"  # {source}'
         else:
-            literal = quoted(value.reveal()) if isinstance(value, Secret) else reader.toml(value)
-            yield f"{key} = {literal}  # {source or 'default'}"
+            yield f"{key} = {_revealed(value, reader)}  # {source or 'default'}"
     for key, inner in table.tables.items():
         yield from _lines(getattr(section, table.fields[key]), inner, (*path, key), sources, hide_secrets)
     if table.named is not None:
         named: dict[str, Section] = section.by_name  # type: ignore[attr-defined]  # `named` tables have it
         for name, each in named.items():
             yield from _lines(each, table.named, (*path, name), sources, hide_secrets)
+
+
+def _revealed(value: Any, reader: Reader[Any]) -> str:
+    if isinstance(value, Secret):
+        return quoted(value.reveal())
+    return tokens_toml(value, hide_secrets=False) if holds_secret(value) else reader.toml(value)
 
 
 def _key(part: str) -> str:

@@ -9,11 +9,11 @@ from aura_actors.errors import UsageError
 def check_exposure(settings: Settings) -> None:
     """Raises UsageError where others could reach the daemon and no token is set."""
     http = settings.http
-    if http.token is not None or is_loopback(http.host):
+    if http.secrets or is_loopback(http.host):
         return
     raise UsageError(
         f"refusing to serve on {http.host} without a token, because others could use this machine: "
-        "set AURA_HTTP__TOKEN, or token or token_file in [http], or keep --host 127.0.0.1"
+        "set AURA_HTTP__TOKEN, or token or token_file in [http], or [[http.tokens]], or keep --host 127.0.0.1"
     )
 
 

@@ -1,7 +1,7 @@
 """From a file, the environment and options to Settings; the later of them wins, key by key.
 
 Owns the order, the checks that concern two keys, and the source that every refusal names. What a value may be is
-the readers' business. Blocks: it reads the file, and the token's.
+the readers' business. Blocks: it reads the file, and those of tokens.
 """
 
 import tomllib
@@ -14,11 +14,11 @@ import msgspec.structs
 
 from aura_actors.config.environment import from_environment
 from aura_actors.config.found import Found, named, put
-from aura_actors.config.readers import Token, echo
+from aura_actors.config.readers import echo
 from aura_actors.config.schema import Path as KeyPath
 from aura_actors.config.schema import Table, dotted, schema, unknown_key
-from aura_actors.config.secret import Secret
 from aura_actors.config.sections import PROVIDER_NAME, Settings
+from aura_actors.config.tokens import read_token, with_files_read
 from aura_actors.errors import InvalidValue
 
 
@@ -43,7 +43,7 @@ def load(
         if value is not None:
             _override(key, value, (option_names or {}).get(key, "an override"), found)
     settings: Settings = _assemble(schema(), (), found)
-    return _checked(_with_token(settings), found)
+    return _checked(_with_tokens(settings), found)
 
 
 def _parse(path: Path, source: str) -> dict[str, object]:
@@ -119,29 +119,20 @@ def _assemble(table: Table, path: KeyPath, found: Found) -> Any:
     return table.struct(**values)
 
 
-def _with_token(settings: Settings) -> Settings:
-    """The token itself where only its file is named."""
-    file = settings.http.token_file
-    if file is None:
-        return settings
-    if settings.http.token is not None:
-        both = f"{settings.sources['http.token']} and {settings.sources['http.token_file']}"
-        raise InvalidValue(f"give http.token or http.token_file, not both (from {both})", path="http.token_file")
-    token = read_token(file, settings.sources["http.token_file"])
-    return msgspec.structs.replace(settings, http=msgspec.structs.replace(settings.http, token=token))
-
-
-def read_token(file: Path, source: str) -> Secret:
-    """The token in a file, without the line end. Raises InvalidValue; never repeats what the file holds."""
-    try:
-        return Token().read(file.read_bytes().decode("utf-8").strip())
-    except OSError as error:
-        reason = f"cannot read {echo(str(file))}: {error.strerror or error}"
-    except UnicodeDecodeError:
-        reason = f"{echo(str(file))} is not a text"
-    except InvalidValue as error:
-        reason = f"{echo(str(file))}: {error}"
-    raise InvalidValue(f"{reason} (from {source})", path="http.token_file")
+def _with_tokens(settings: Settings) -> Settings:
+    """The tokens themselves where only their files are named."""
+    http, sources = settings.http, settings.sources
+    if http.token_file is not None:
+        if http.token is not None:
+            both = f"{sources['http.token']} and {sources['http.token_file']}"
+            raise InvalidValue(
+                f"give http.token or http.token_file, not both (from {both})", path="http.token_file"
+            )
+        http = msgspec.structs.replace(http, token=read_token(http.token_file, sources["http.token_file"]))
+    if http.tokens:
+        named_ones = with_files_read(http.tokens, http.token, sources["http.tokens"])
+        http = msgspec.structs.replace(http, tokens=named_ones)
+    return msgspec.structs.replace(settings, http=http)
 
 
 def _checked(settings: Settings, found: Found) -> Settings:

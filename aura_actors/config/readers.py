@@ -5,6 +5,7 @@ Settings hold, refuses everything else with one sentence, and writes the value b
 know which key it reads: the loader adds the path and the source.
 """
 
+import ipaddress
 import json
 import re
 from abc import ABC, abstractmethod
@@ -178,6 +179,27 @@ class ListOf(Reader[tuple[T, ...]]):
 
     def toml(self, value: tuple[T, ...]) -> str:
         return f"[{', '.join(self._item.toml(item) for item in value)}]"
+
+
+class Network(Reader[str]):
+    """An IP address or a network such as 10.0.0.0/8, or one `word` in its place."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+
+    def read(self, value: object) -> str:
+        if value == self._word:
+            return self._word
+        try:
+            if isinstance(value, str):
+                return str(ipaddress.ip_network(value, strict=False))
+        except ValueError:
+            pass
+        wanted = f'an address, a network such as "10.0.0.0/8" or "{self._word}"'
+        raise InvalidValue(f"expected {wanted}, got {echo(value)}")
+
+    def toml(self, value: str) -> str:
+        return quoted(value)
 
 
 class FilePath(Reader[Path]):

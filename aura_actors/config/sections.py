@@ -16,6 +16,7 @@ from aura_actors.config.readers import (
     FilePath,
     Flag,
     ListOf,
+    Network,
     Number,
     Size,
     Text,
@@ -24,6 +25,7 @@ from aura_actors.config.readers import (
     WholeOr,
 )
 from aura_actors.config.secret import Secret
+from aura_actors.config.tokens import HttpToken, Tokens
 
 Percent = Annotated[float, Number(above=0, maximum=100)]
 Names = Annotated[tuple[str, ...], ListOf(Text(r"[!-~]+", "a name without spaces"))]
@@ -44,9 +46,13 @@ class Http(Section, frozen=True, kw_only=True):
     unix: Annotated[Path | None, FilePath()] = None
     """A unix socket that serves the same."""
     token: Annotated[Secret | None, Token()] = None
-    """The bearer token, whichever of `token` and `token_file` it came from; None serves without one."""
+    """The bearer token for everything, whichever of `token` and `token_file` it came from."""
     token_file: Annotated[Path | None, FilePath()] = None
     """A file that holds the token."""
+    tokens: Annotated[tuple[HttpToken, ...], Tokens()] = ()
+    """Tables `[[http.tokens]]` with `name`, `scopes` (of read, admit, operate) and `token` or `token_file`."""
+    trusted_proxies: Annotated[tuple[str, ...], ListOf(Network("unix"))] = ()
+    """Addresses and networks whose X-Forwarded-For is believed; "unix" for whoever connects to the unix socket."""
     allowed_hosts: Names = ()
     """Host headers accepted besides the bound address and loopback's own names."""
     allowed_origins: Names = ()
@@ -55,6 +61,12 @@ class Http(Section, frozen=True, kw_only=True):
     """The path below which a reverse proxy publishes us."""
     max_body: Annotated[int, Size(1)] = 64 * 1024
     """The largest request body."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every token there is, the longest first: a log must show none of them, nor a part."""
+        tokens = (self.token, *(each.token for each in self.tokens))
+        return tuple(sorted((each.reveal() for each in tokens if each is not None), key=len, reverse=True))
 
 
 class Feed(Section, frozen=True, kw_only=True):

@@ -1,28 +1,24 @@
 """Who may talk to us: the rules for `Host`, `Origin` and the bearer token, the same for HTTP and the feed.
 
 Owns the judgement of one request by its headers, as a pure function, and the wording of a refusal. Knows no
-server, no socket and no route beyond the paths that answer without a token.
+server, no socket and no route beyond the paths that answer without a token; tokens are `tokens`' to compare.
 """
 
-import hmac
 import ipaddress
 import re
-from collections.abc import Sequence
 
 import msgspec
 
-Headers = Sequence[tuple[bytes, bytes]]
-"""Name and value as they came; names in any case."""
+from aura_actors.edges.tokens import STRANGER, Credential, Headers, Standing, authenticate, header_values
+from aura_actors.wire.scopes import Scope
 
 _HOST = re.compile(rb"(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{0,5}))?\Z")
 _ORIGIN = re.compile(rb"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#@]+)\Z")
-_BEARER = re.compile(rb"(?i:bearer) +(?P<token>[^ ]+)\Z")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _WILDCARDS = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound
 _OPEN_PREFIXES = ("/health/", "/static/")
 
 FEED_PROTOCOL = "aura.v1"
-_TOKEN_PROTOCOL = "bearer."  # noqa: S105 - a prefix, not a secret
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -40,13 +36,16 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     `bound_hosts` are the names and addresses that we listen on (none for a unix socket alone). `allowed_hosts`
     may carry a port, which is ignored; `allowed_origins` are `scheme://host[:port]`. `machine_name` counts as
     ours where a wildcard address is bound. `root_path` is the prefix under which we are published, without a
-    slash at its end.
+    slash at its end. `token` opens everything; `credentials` are those with a name, each for its scopes.
+    `trusted_proxies` are addresses and networks whose word for their client's address is taken, and `unix`.
     """
 
     bound_hosts: tuple[str, ...] = ("127.0.0.1",)
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     token: str | None = None
+    credentials: tuple[Credential, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     root_path: str = ""
     machine_name: str | None = None
 
@@ -56,33 +55,56 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         return all(_is_loopback(_plain(host)) for host in self.bound_hosts)
 
     def __repr__(self) -> str:
-        """Without the token: a log line may hold this."""
-        token = "none" if self.token is None else "set"
-        return f"Access(bound_hosts={self.bound_hosts!r}, token={token}, root_path={self.root_path!r})"
+        """Without the tokens: a log line may hold this."""
+        return f"Access({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         """As `__repr__`: msgspec's own would show the token."""
-        return [("bound_hosts", self.bound_hosts), ("token", "none" if self.token is None else "set")]
+        return [
+            ("bound_hosts", self.bound_hosts),
+            ("token", "none" if self.token is None else "set"),
+            ("credentials", self.credentials),
+            ("root_path", self.root_path),
+        ]
+
+    @property
+    def accepted(self) -> tuple[Credential, ...]:
+        """Every token that opens something; none where none is asked for."""
+        single = () if self.token is None else (Credential(token=self.token),)
+        return (*single, *self.credentials)
 
 
-def judge(access: Access, *, path: str, headers: Headers, scheme: str = "http") -> Refusal | None:
-    """Judge an HTTP request by its decoded path (with `root_path`) and headers; None lets it in."""
+def judge(access: Access, *, path: str, headers: Headers, scheme: str = "http") -> Refusal | Standing:
+    """Judge an HTTP request by its decoded path (with `root_path`) and headers; a standing lets it in.
+
+    Whether that suffices for what it asks is the operation's to say (`lacks`).
+    """
     refusal = judge_names(access, headers=headers, scheme=scheme)
-    if refusal is None and not is_open(access, path) and not shows_token(access, headers=headers):
-        return TOKEN_REFUSED
-    return refusal
+    if refusal is not None:
+        return refusal
+    standing = authenticate(access.accepted, headers=headers)
+    if standing is None:
+        return STRANGER if is_open(access, path) else TOKEN_REFUSED
+    return standing
+
+
+def lacks(scope: Scope) -> Refusal:
+    """What is said to a token that is known, and not for this."""
+    challenge = f'Bearer realm="aura-actors", error="insufficient_scope", scope="{scope}"'
+    detail = f"This token may not do that: it has not the scope `{scope}`."
+    return Refusal(403, "Forbidden", detail, (("WWW-Authenticate", challenge),))
 
 
 def judge_names(access: Access, *, headers: Headers, scheme: str = "http") -> Refusal | None:
     """Judge `Host` and `Origin`: against DNS rebinding and foreign pages."""
-    hosts = _values(headers, b"host")
+    hosts = header_values(headers, b"host")
     parsed = _parse_host(hosts[0]) if len(hosts) == 1 else None
     if parsed is None:
         return Refusal(400, "Bad Request", "The request needs exactly one well-formed Host header.")
     name, port = parsed
     if not _is_ours(access, name):
         return Refusal(421, "Misdirected Request", f"{name} is not served here; see [http] allowed_hosts.")
-    origins = _values(headers, b"origin")
+    origins = header_values(headers, b"origin")
     same = (scheme, name, port if port is not None else _DEFAULT_PORTS.get(scheme))
     if any(not _may_come_from(access, origin, same) for origin in origins) or len(origins) > 1:
         return Refusal(403, "Forbidden", "Pages of this origin may not call here; see [http] allowed_origins.")
@@ -97,37 +119,12 @@ def is_open(access: Access, path: str) -> bool:
     return inner == "/" or inner.startswith(_OPEN_PREFIXES)
 
 
-def shows_token(access: Access, *, headers: Headers, subprotocols: Sequence[str] = ()) -> bool:
-    """True where no token is asked for, or the right one is shown.
-
-    The token is taken from one `Authorization: Bearer` header or, for browsers, which cannot set headers on a
-    WebSocket, from a proposed subprotocol `bearer.TOKEN`.
-    """
-    if access.token is None:
-        return True
-    shown = _shown_token(headers, subprotocols)
-    return shown is not None and hmac.compare_digest(shown, access.token.encode())
-
-
 TOKEN_REFUSED = Refusal(
     401,
     "Unauthorized",
     "This daemon asks for a token: send `Authorization: Bearer TOKEN`.",
     (("WWW-Authenticate", 'Bearer realm="aura-actors"'),),
 )
-
-
-def _shown_token(headers: Headers, subprotocols: Sequence[str]) -> bytes | None:
-    credentials = _values(headers, b"authorization")
-    if credentials:
-        match = _BEARER.match(credentials[0]) if len(credentials) == 1 else None
-        return match["token"] if match else None
-    tokens = [p.removeprefix(_TOKEN_PROTOCOL) for p in subprotocols if p.startswith(_TOKEN_PROTOCOL)]
-    return tokens[0].encode() if len(tokens) == 1 else None
-
-
-def _values(headers: Headers, wanted: bytes) -> list[bytes]:
-    return [value.strip(b" \t") for name, value in headers if name.lower() == wanted]
 
 
 def _parse_host(value: bytes) -> tuple[str, int | None] | None:

@@ -1,8 +1,8 @@
 """One accepted connection: a stream whose first bytes can be looked at before somebody reads them.
 
-Owns the socket, the bytes read ahead, and the hard end of a connection. Looking ahead means reading into a buffer
-and handing the bytes out again, not `MSG_PEEK`: peeking returns at once while unread bytes lie there, so that
-waiting for the rest of a slow head would be a busy loop, and it cannot see through TLS.
+Owns the socket, who is at its other end, the bytes read ahead, and the hard end of a connection. Looking ahead
+means reading into a buffer and handing the bytes out again, not `MSG_PEEK`: peeking returns at once while unread
+bytes lie there, so that waiting for the rest of a slow head would be a busy loop, and it cannot see through TLS.
 """
 
 import socket
@@ -12,6 +12,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 import trio
+
+from aura_actors.edges.peer import peer_of
 
 T = TypeVar("T")
 _PIECE_BYTES = 64 * 1024
@@ -30,9 +32,14 @@ class Connection(trio.abc.HalfCloseableStream):
         self._send_seconds = send_seconds
         self._ahead = b""
         self._ended = False
-        self.peer = _peer(stream.socket)
+        self.peer = peer_of(stream.socket)
         self.lost = False
         """A send has failed: the peer is gone, or was cut off."""
+
+    @property
+    def host(self) -> str:
+        """The peer's address without its port; empty for a unix socket or a peer that was gone at once."""
+        return "" if self.peer.address is None else self.peer.address[0]
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -68,7 +75,7 @@ class Connection(trio.abc.HalfCloseableStream):
         except trio.TooSlowError:
             self.lost = True
             self.abort()
-            raise trio.BrokenResourceError(f"{self.peer} does not read") from None
+            raise trio.BrokenResourceError(f"{self.host} does not read") from None
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.lost = True
             raise
@@ -119,12 +126,3 @@ class Connection(trio.abc.HalfCloseableStream):
         with suppress(OSError):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.close()
-
-
-def _peer(sock: trio.socket.SocketType) -> str:
-    """The peer's address without its port; empty for a unix socket or a peer that is gone already."""
-    try:
-        name = sock.getpeername()
-    except OSError:
-        return ""
-    return str(name[0]) if isinstance(name, tuple) else ""

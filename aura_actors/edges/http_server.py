@@ -21,6 +21,9 @@ from hypercorn.utils import LifespanTimeoutError
 from aura_actors.edges.connection import Connection
 from aura_actors.edges.head import MAX_HEAD_BYTES
 
+PEER = "aura.peer"
+"""In the state of each request's scope: the `Peer` of its connection."""
+
 _BOOKKEEPING_SECONDS = 1.0
 
 
@@ -59,7 +62,7 @@ class HttpServer:
         """Carry one connection to its end."""
         # TCPServer is annotated for TLS streams; what it uses of a plain one, Connection has.
         stream = cast("trio.SSLStream[trio.SocketStream]", connection)
-        state = ConnectionState(cast("dict[Any, Any]", self._state.copy()))
+        state = ConnectionState({**cast("dict[Any, Any]", self._state), PEER: connection.peer})
         await _Server(self._app, self._config, self._context, state, stream).run()
 
 

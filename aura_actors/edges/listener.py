@@ -177,7 +177,7 @@ class Listener:
             await self._dispatch(connection, http)
         except* Exception as group:  # noqa: BLE001 - the connection guard: a peer or a fault of a library ends here
             self._failures += 1
-            self._log.warning("connection failed", error=_describe(group), peer=connection.peer)
+            self._log.warning("connection failed", error=_describe(group), peer=connection.host)
         finally:
             connection.close()
             self._open.discard(connection)

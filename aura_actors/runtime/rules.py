@@ -18,6 +18,7 @@ from aura_actors.domain.headroom import MemoryRule
 from aura_actors.domain.ledger import SlotRule
 from aura_actors.domain.thread_pool import ThreadPoolRule
 from aura_actors.edges.access import Access
+from aura_actors.edges.tokens import Credential
 from aura_actors.messages.history import History
 
 
@@ -96,6 +97,12 @@ def access(settings: Settings, sockets: Sequence[socket.socket]) -> Access:
         allowed_hosts=settings.http.allowed_hosts,
         allowed_origins=settings.http.allowed_origins,
         token=None if token is None else token.reveal(),
+        credentials=tuple(
+            Credential(name=each.name, token=each.token.reveal(), scopes=frozenset(each.scopes))
+            for each in settings.http.tokens
+            if each.token is not None
+        ),
+        trusted_proxies=settings.http.trusted_proxies,
         root_path=settings.http.root_path,
         machine_name=socket.gethostname(),
     )

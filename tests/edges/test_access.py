@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_actors.edges.access import Access, is_open, judge, judge_names, shows_token
+from aura_actors.edges.access import Access, Refusal, is_open, judge, judge_names, lacks
+from aura_actors.edges.tokens import STRANGER, TRUSTED, Credential, Standing, authenticate
 
 LOCAL = Access(bound_hosts=("127.0.0.1",))
 WILD = Access(bound_hosts=("0.0.0.0",), token="secret", machine_name="Box.lan")
@@ -14,8 +15,8 @@ BEARER = (b"authorization", b"Bearer secret")
 
 def status(access: Access, *headers: tuple[bytes, bytes], path: str = "/api/actors", scheme: str = "http") -> int:
     """The refusal's status, or 200."""
-    refusal = judge(access, path=path, headers=headers, scheme=scheme)
-    return 200 if refusal is None else refusal.status
+    judged = judge(access, path=path, headers=headers, scheme=scheme)
+    return judged.status if isinstance(judged, Refusal) else 200
 
 
 def host(access: Access, value: bytes) -> int:
@@ -197,7 +198,7 @@ def test_a_missing_or_doubled_token_is_unauthorized_and_says_how() -> None:
     at = (b"host", b"localhost")
     assert status(WILD, at, BEARER, BEARER) == 401
     refusal = judge(WILD, path="/api/actors", headers=[at])
-    assert refusal is not None
+    assert isinstance(refusal, Refusal)
     assert (refusal.status, dict(refusal.headers)["WWW-Authenticate"]) == (401, 'Bearer realm="aura-actors"')
 
 
@@ -238,17 +239,71 @@ def test_an_open_path_still_needs_our_name() -> None:
 
 def test_a_browser_shows_its_token_as_a_subprotocol() -> None:
     """One such protocol, and no credentials that say otherwise."""
-    assert shows_token(WILD, headers=[], subprotocols=["aura.v1", "bearer.secret"])
-    assert not shows_token(WILD, headers=[], subprotocols=["aura.v1"])
-    assert not shows_token(WILD, headers=[], subprotocols=["bearer.wrong"])
-    assert not shows_token(WILD, headers=[], subprotocols=["bearer.secret", "bearer.wrong"])
-    assert not shows_token(WILD, headers=[(b"authorization", b"Bearer wrong")], subprotocols=["bearer.secret"])
+    assert authenticate(WILD.accepted, headers=[], subprotocols=["aura.v1", "bearer.secret"]) == TRUSTED
+    for shown in (["aura.v1"], ["bearer.wrong"], ["bearer.secret", "bearer.wrong"]):
+        assert authenticate(WILD.accepted, headers=[], subprotocols=shown) is None
+    wrong = [(b"authorization", b"Bearer wrong")]
+    assert authenticate(WILD.accepted, headers=wrong, subprotocols=["bearer.secret"]) is None
 
 
-def test_the_token_is_not_in_the_repr() -> None:
+def test_the_tokens_are_not_in_the_repr() -> None:
     """Neither in rich's."""
-    assert "secret" not in repr(WILD)
-    assert "secret" not in repr(WILD.__rich_repr__())
+    access = msgspec.structs.replace(WILD, credentials=(Credential(name="ci", token="secret2"),))
+    for shown in (access, access.accepted, access.__rich_repr__(), access.credentials[0].__rich_repr__()):
+        assert "secret" not in repr(shown)
+
+
+NAMED = Access(
+    token="secret",
+    credentials=(
+        Credential(name="board", token="b", scopes=frozenset({"read"})),
+        Credential(name="ci", token="c", scopes=frozenset({"read", "admit"})),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("shown", "name", "scopes"),
+    [(b"secret", None, {"read", "admit", "operate"}), (b"b", "board", {"read"}), (b"c", "ci", {"read", "admit"})],
+)
+def test_each_token_opens_what_it_is_for_under_its_name(shown: bytes, name: str | None, scopes: set[str]) -> None:
+    headers = [(b"host", b"localhost"), (b"authorization", b"Bearer " + shown)]
+    standing = judge(NAMED, path="/api/actors", headers=headers)
+    assert isinstance(standing, Standing)
+    assert (standing.token_name, set(standing.scopes)) == (name, scopes)
+
+
+def test_every_token_is_compared_whichever_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that it takes does not say how far down the list a token is."""
+    compared: list[bytes] = []
+
+    def compare(shown: bytes, known: bytes) -> bool:
+        compared.append(known)
+        return shown == known
+
+    monkeypatch.setattr("aura_actors.edges.tokens.hmac.compare_digest", compare)
+    for shown in (b"secret", b"b", b"c", b"wrong"):
+        compared.clear()
+        authenticate(NAMED.accepted, headers=[(b"authorization", b"Bearer " + shown)])
+        assert compared == [b"secret", b"b", b"c"]
+
+
+def test_named_tokens_alone_ask_for_one() -> None:
+    only = msgspec.structs.replace(NAMED, token=None)
+    assert status(only, (b"host", b"localhost")) == 401
+    assert status(only, (b"host", b"localhost"), BEARER) == 401
+    assert status(only, (b"host", b"localhost"), (b"authorization", b"Bearer c")) == 200
+
+
+def test_an_open_path_needs_no_token_and_opens_nothing_else() -> None:
+    assert judge(NAMED, path="/health/live", headers=[(b"host", b"localhost")]) == STRANGER
+    assert STRANGER.scopes == frozenset()
+
+
+def test_a_missing_scope_is_forbidden_and_named() -> None:
+    refusal = lacks("operate")
+    assert (refusal.status, "operate" in refusal.detail) == (403, True)
+    assert 'error="insufficient_scope", scope="operate"' in dict(refusal.headers)["WWW-Authenticate"]
 
 
 @pytest.mark.parametrize(
@@ -268,6 +323,6 @@ def test_loopback_only_means_every_bound_address(bound: tuple[str, ...], expecte
 def test_any_headers_get_an_answer(headers: list[tuple[bytes, bytes]]) -> None:
     """Whatever the bytes, the judgement is a refusal or none, never an exception."""
     refusal = judge(WILD, path="/api", headers=headers)
-    assert refusal is not None
+    assert isinstance(refusal, Refusal)
     assert refusal.status in {400, 401, 403, 421}
     assert judge_names(LOCAL, headers=[(b"host", b"localhost")]) is None

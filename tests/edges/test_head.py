@@ -84,4 +84,4 @@ async def test_bytes_looked_at_are_read_again() -> None:
         assert await connection.look_ahead(lambda data: data or None, 10) is None
         assert await connection.receive_some() == b""
         connection.close()
-        assert connection.peer == ""
+        assert connection.host == ""

@@ -27,6 +27,7 @@ class Close(enum.IntEnum):
     TRY_LATER = 1013
     MISSED_EVENTS = 4008
     TOKEN_REFUSED = 4401
+    SCOPE_REFUSED = 4403
 
 
 NEVER_SENT = frozenset({Close.NO_CODE, Close.LOST})

@@ -12,7 +12,7 @@ import msgspec
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_server_stream
 
-from aura_actors.edges.access import FEED_PROTOCOL, Access, judge_names, shows_token
+from aura_actors.edges.access import FEED_PROTOCOL, Access, judge_names
 from aura_actors.edges.connection import Connection
 from aura_actors.edges.feed import handshake
 from aura_actors.edges.feed.frames import NEVER_SENT, Close, FrameCache, close_frame, text_frame
@@ -21,6 +21,8 @@ from aura_actors.edges.feed.session import Session
 from aura_actors.edges.feed.shared import MAX_INTERVAL_MS, Counters, Deadlines, Limits, Shared
 from aura_actors.edges.feed.stream import FrameStream
 from aura_actors.edges.head import RequestHead
+from aura_actors.edges.peer import caller_of
+from aura_actors.edges.tokens import STRANGER, Standing, authenticate
 from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.latest import Latest
 from aura_actors.messages.topics import Publication
@@ -84,7 +86,7 @@ class Feed:
             subscribers={topic: {} for topic in topics},
         )
         self._clients: dict[Session, str] = {}
-        """Session and its peer's address; empty for unix sockets, which have none."""
+        """Session and its client's address; empty for unix sockets, which have none."""
         self._per_address: Counter[str] = Counter()
         self._stopping = False
 
@@ -150,8 +152,12 @@ class Feed:
             async with trio.open_nursery() as nursery:
                 websocket = await self._upgrade(nursery, stream, head)
                 if websocket is not None:
-                    session = Session(websocket, stream, nursery, self._shared)
-                    await self._admit(session, connection.peer, head)
+                    standing = self._standing(head)
+                    caller = caller_of(
+                        standing or STRANGER, connection.peer, head.headers, self._access.trusted_proxies
+                    )
+                    session = Session(websocket, stream, nursery, self._shared, caller)
+                    await self._admit(session, standing)
                 nursery.cancel_scope.cancel()
         except* (ConnectionClosed, HandshakeError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the library's reader says so when the peer goes away in the middle of something
@@ -173,8 +179,14 @@ class Feed:
             return websocket
         return None
 
-    async def _admit(self, session: Session, address: str, head: RequestHead) -> None:
-        refused = self._turned_away(address, head)
+    def _standing(self, head: RequestHead) -> Standing | None:
+        """What the client's token opens; None where it is missing or wrong."""
+        protocols = head.tokens(b"sec-websocket-protocol")
+        return authenticate(self._access.accepted, headers=head.headers, subprotocols=protocols)
+
+    async def _admit(self, session: Session, standing: Standing | None) -> None:
+        address = session.caller.host
+        refused = self._turned_away(address, standing)
         if refused is not None:
             self._shared.counters.refused += 1
             session.end(*refused)
@@ -189,13 +201,14 @@ class Feed:
             self._per_address[address] -= 1
             self._per_address += Counter()  # drops what is zero
 
-    def _turned_away(self, address: str, head: RequestHead) -> tuple[Close, str] | None:
+    def _turned_away(self, address: str, standing: Standing | None) -> tuple[Close, str] | None:
         limits = self._shared.limits
         if self._stopping:
             return Close.GOING_AWAY, "shutting down"
-        protocols = head.tokens(b"sec-websocket-protocol")
-        if not shows_token(self._access, headers=head.headers, subprotocols=protocols):
+        if standing is None:
             return Close.TOKEN_REFUSED, "token missing or wrong"
+        if "read" not in standing.scopes:
+            return Close.SCOPE_REFUSED, "this token may not read"
         if len(self._clients) >= limits.max_clients:
             return Close.TRY_LATER, "too many clients"
         if address and self._per_address[address] >= limits.max_clients_per_address:

@@ -17,17 +17,27 @@ from aura_actors.edges.feed.held import Held, Offer
 from aura_actors.edges.feed.protocol import Mistake, decode, encode
 from aura_actors.edges.feed.shared import Shared
 from aura_actors.edges.feed.stream import FrameStream
+from aura_actors.edges.peer import Caller
 from aura_actors.kernel.bus import Overflowed, Subscription
 from aura_actors.messages.topics import Publication
 from aura_actors.wire import feed as wire
 
 
 class Session:
-    """`nursery` holds the connection's tasks, the library's reader among them; ending the session cancels it."""
+    """`nursery` holds the connection's tasks, the library's reader among them; ending the session cancels it.
+
+    `caller` is who connected, and what they may do beyond reading.
+    """
 
     def __init__(
-        self, websocket: WebSocketConnection, stream: FrameStream, nursery: trio.Nursery, shared: Shared
+        self,
+        websocket: WebSocketConnection,
+        stream: FrameStream,
+        nursery: trio.Nursery,
+        shared: Shared,
+        caller: Caller,
     ) -> None:
+        self.caller = caller
         self._websocket = websocket
         self._stream = stream
         self._nursery = nursery

@@ -1,6 +1,7 @@
 """One HTTP operation as data: what it takes, what it answers, and the function that does it.
 
-Owns the shape that the application, the OpenAPI document and the tests share. Knows no framework.
+Owns the shape that the application, the OpenAPI document and the tests share, and which scope an operation needs
+that names none. Knows no framework.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,7 +9,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from aura_actors.edges.peer import Caller
 from aura_actors.edges.services import Services
+from aura_actors.wire.scopes import Scope
+
+CALLER = "aura.caller"
+"""In the state of a request's scope: the `Caller`, once the guard has let it in."""
+
+_OPEN = "/health/"
+_ADMITTING = ("/api/admission/", "/api/providers/")
+_OPERATING = ("/revoke", "/drain")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +34,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request, decoded: `body` has the operation's type, header names are lower case."""
 
     services: Services
+    caller: Caller
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
@@ -49,6 +60,17 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """Header (`Aura-Lease`) and query (`?wait`) parameters with their description."""
     path_types: Mapping[str, Any] = {}
     """Types that path parameters must have; plain text where none is given."""
+    scope: Scope | None = None
+    """What a token needs for it; None is open to all. `Operations.add` fills it in by `usual_scope`."""
+
+
+def usual_scope(method: str, path: str) -> Scope | None:
+    """`read` to look, `admit` for leases; all else that changes something is `operate`, and health is open."""
+    if path.startswith(_OPEN):
+        return None
+    if method == "GET":
+        return "read"
+    return "admit" if path.startswith(_ADMITTING) and not path.endswith(_OPERATING) else "operate"
 
 
 H = TypeVar("H", bound=Handler)
@@ -73,7 +95,7 @@ class Operations:
                 summary=summary,
                 tag=self.tag,
                 responses=responses,
-                **options,
+                **{"scope": usual_scope(method, path), **options},
             )
             self.all.append(operation)
             return handler

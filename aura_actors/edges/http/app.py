@@ -1,6 +1,7 @@
 """The HTTP application: operations, exposition, document and page as one Quart-Trio app.
 
-Owns decoding and encoding and nothing of what an operation does. Who may ask is judged before, by the guard.
+Owns decoding and encoding and nothing of what an operation does. Who asks was found out before, by the guard;
+whether that suffices for the operation is looked at here, before anything is decoded.
 """
 
 import re
@@ -13,15 +14,18 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
+from aura_actors.edges.access import lacks
 from aura_actors.edges.http import problems
-from aura_actors.edges.http.api import Answer, Call, Operation
+from aura_actors.edges.http.api import CALLER, Answer, Call, Operation
 from aura_actors.edges.http.document import openapi_document
 from aura_actors.edges.http.manual import manual
 from aura_actors.edges.http.operations import OPERATIONS
 from aura_actors.edges.http.page import HTML, SECURITY_HEADERS, StaticFile
+from aura_actors.edges.peer import Caller
 from aura_actors.edges.prometheus import Exposition
 from aura_actors.edges.services import Services
 from aura_actors.errors import AuraError
+from aura_actors.wire.scopes import Scope
 
 BODY_SECONDS = 10
 
@@ -53,13 +57,17 @@ def build(
         )
     document = openapi_document()
     as_json, as_page = msgspec.json.encode(document), manual(document)
-    _add(app, "/openapi.json", "openapi", lambda: Answer(body=as_json))
-    _add(app, "/docs", "docs", lambda: Answer(body=as_page, content_type=HTML, headers=SECURITY_HEADERS))
-    _add(app, "/metrics", "metrics", lambda: exposition.answer(request.headers.get("Accept", "")))
-    _add(app, "/api/metrics/prometheus", "prometheus", lambda: exposition.answer(request.headers.get("Accept", "")))
-    _add(app, "/feed", "feed", _upgrade_needed)
+    page = Answer(body=as_page, content_type=HTML, headers=SECURITY_HEADERS)
+    for path, name, answer in (
+        ("/openapi.json", "openapi", lambda: Answer(body=as_json)),
+        ("/docs", "docs", lambda: page),
+        ("/metrics", "metrics", partial(_exposed, exposition)),
+        ("/api/metrics/prometheus", "prometheus", partial(_exposed, exposition)),
+        ("/feed", "feed", _upgrade_needed),
+    ):
+        _add(app, path, name, answer, scope="read")
     for path, file in files.items():
-        _add(app, f"/{path}", f"file {path}", partial(_static, file))
+        _add(app, f"/{path}", f"file {path}", partial(_static, file), scope=None)
     app.register_error_handler(HTTPException, _on_http_exception)
     return app
 
@@ -69,10 +77,12 @@ def _view(operation: Operation, services: Services) -> View:
 
     async def view(**path: str) -> Response:
         try:
+            caller = _caller(operation.scope)
             _check_path(operation, path)
             body = None if decoder is None else await _body(operation, decoder)
             headers = {name.lower(): value for name, value in request.headers.items()}
-            call = Call(services=services, path=path, query=request.args.to_dict(), headers=headers, body=body)
+            query = request.args.to_dict()
+            call = Call(services=services, caller=caller, path=path, query=query, headers=headers, body=body)
             return _response(await operation.handler(call))
         except _Unacceptable as refused:
             return _response(refused.answer)
@@ -91,6 +101,15 @@ class _Unacceptable(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
         self.answer = answer
+
+
+def _caller(scope: Scope | None) -> Caller:
+    """Who asks, as the guard has found; refused where it may not do what needs `scope`."""
+    caller: Caller = request.scope["state"][CALLER]
+    if scope is not None and scope not in caller.scopes:
+        refusal = lacks(scope)
+        raise _Unacceptable(problems.problem(refusal.status, refusal.detail, headers=dict(refusal.headers)))
+    return caller
 
 
 def _check_path(operation: Operation, path: dict[str, str]) -> None:
@@ -112,11 +131,19 @@ async def _body(operation: Operation, decoder: msgspec.json.Decoder[Any]) -> Any
     return decoder.decode(raw)
 
 
-def _add(app: QuartTrio, path: str, name: str, answer: Callable[[], Answer]) -> None:
+def _add(app: QuartTrio, path: str, name: str, answer: Callable[[], Answer], *, scope: Scope | None) -> None:
     async def view() -> Response:
+        try:
+            _caller(scope)
+        except _Unacceptable as refused:
+            return _response(refused.answer)
         return _response(answer())
 
     app.add_url_rule(path, name, view, methods=["GET"], provide_automatic_options=False)
+
+
+def _exposed(exposition: Exposition) -> Answer:
+    return exposition.answer(request.headers.get("Accept", ""))
 
 
 def _static(file: StaticFile) -> Answer:

@@ -14,6 +14,12 @@ from aura_actors.wire.admission import Problem
 
 REF = "#/components/schemas/{name}"
 JSON, PROBLEM_JSON = "application/json", "application/problem+json"
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "Where tokens are configured. The names beside it at an operation are the scopes a token needs.",
+}
+READING: list[dict[str, list[str]]] = [{}, {"bearer": ["read"]}]
 # What the guard or the decoder may answer before an operation is reached.
 EVERYWHERE = (401, 403, 421, 503)
 WITH_BODY = (400, 413, 415, 422)
@@ -32,7 +38,7 @@ def openapi_document() -> dict[str, Any]:
         info={"description": "Measure the machine, ask for room before heavy work, see who holds what."},
         security=[{}, {"bearer": []}],
     )
-    spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+    spec.components.security_scheme("bearer", BEARER)
     for name, schema in sorted(components.items()):
         spec.components.schema(name, schema)
     for operation in OPERATIONS:
@@ -46,7 +52,8 @@ def openapi_document() -> dict[str, Any]:
             "200": {"description": summary, "content": {content: {"schema": {}}}},
             **_problems(EVERYWHERE, refs),
         }
-        spec.path(path, operations={"get": {"summary": summary, "tags": ["metrics"], "responses": answer}})
+        described = {"summary": summary, "tags": ["metrics"], "security": READING, "responses": answer}
+        spec.path(path, operations={"get": described})
     return spec.to_dict()
 
 
@@ -64,8 +71,7 @@ def _operation(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
         "parameters": [*_path_parameters(operation), *_other_parameters(operation)],
         "responses": dict(sorted(answers.items())),
     }
-    if operation.tag == "health":
-        described["security"] = [{}]
+    described["security"] = [{}] if operation.scope is None else [{}, {"bearer": [operation.scope]}]
     if operation.body is not None:
         described["requestBody"] = {
             "required": operation.body_required,

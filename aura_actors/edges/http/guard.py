@@ -1,15 +1,20 @@
 """The guard in front of the application: judges every request before anything is routed.
 
-Owns nothing but the order: Host, Origin, token, then the application. An upgrade that reaches HTTP came on
-a connection that was used before, or to a path that is not the feed; it is answered 426.
+Owns nothing but the order: Host, Origin, token, then the application, which is told who calls. An upgrade that
+reaches HTTP came on a connection that was used before, or to a path that is not the feed; it is answered 426.
 """
 
 from typing import Any
 
 import msgspec
 
+from aura_actors.collectors.identity import Peer
 from aura_actors.edges.access import Access, Refusal, judge
+from aura_actors.edges.http.api import CALLER
 from aura_actors.edges.http.problems import problem
+from aura_actors.edges.http_server import PEER
+from aura_actors.edges.peer import caller_of
+from aura_actors.edges.tokens import Standing
 
 
 class Guard:
@@ -28,13 +33,20 @@ class Guard:
             await self._refuse(NOT_A_PATH, send, "http.response")
             return
         scheme = scope["scheme"].replace("ws", "http", 1) if scope["type"] == "websocket" else scope["scheme"]
-        refusal = judge(self._access, path=scope["path"], headers=scope["headers"], scheme=scheme)
+        judged = judge(self._access, path=scope["path"], headers=scope["headers"], scheme=scheme)
         if scope["type"] == "websocket":
-            await self._refuse_upgrade(refusal or UPGRADE_ELSEWHERE, send)
-        elif refusal is not None:
-            await self._refuse(refusal, send, "http.response")
+            await self._refuse_upgrade(judged if isinstance(judged, Refusal) else UPGRADE_ELSEWHERE, send)
+        elif isinstance(judged, Refusal):
+            await self._refuse(judged, send, "http.response")
         else:
-            await self._app(scope, receive, send)
+            await self._app(self._introduced(scope, judged), receive, send)
+
+    def _introduced(self, scope: Any, standing: Standing) -> Any:
+        """The scope with its caller, who replaces whatever was there under that name."""
+        state = scope.get("state", {})
+        peer = state.get(PEER) or Peer()
+        caller = caller_of(standing, peer, scope["headers"], self._access.trusted_proxies)
+        return {**scope, "state": {**state, CALLER: caller}}
 
     async def _refuse_upgrade(self, refusal: Refusal, send: Any) -> None:
         await self._refuse(refusal, send, "websocket.http.response", (b"connection", b"close"))

@@ -10,7 +10,7 @@ HEAD = """<!doctype html>
 <title>aura_actors: HTTP</title><link rel="stylesheet" href="./static/app.css"></head>
 <body><div><h1>HTTP interface</h1>
 <p>The same for programs: <a href="./openapi.json">openapi.json</a>. Errors are application/problem+json; any
-operation may answer 401 (token), 403 (origin), 421 (host) and 503 (not now).</p>
+operation may answer 401 (token), 403 (scope, origin), 421 (host) and 503 (not now).</p>
 """
 
 
@@ -31,6 +31,8 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     ]
     if "requestBody" in operation:
         rows.append(("body", _type(operation["requestBody"]["content"]["application/json"]["schema"]), ""))
+    scopes = [scope for each in operation.get("security", ()) for scope in each.get("bearer", ())]
+    rows += [("scope", scope, "that a token needs, where tokens are asked for") for scope in scopes]
     for status, answer in operation["responses"].items():
         if int(status) in EVERYWHERE:
             continue

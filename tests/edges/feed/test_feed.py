@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 
 from aura_actors.edges.access import Access
 from aura_actors.edges.feed import Deadlines, Limits
+from aura_actors.edges.tokens import Credential
 
 
 async def get(websocket: WebSocketConnection) -> Any:
@@ -262,6 +263,40 @@ async def test_without_the_token_the_upgraded_connection_is_closed(serve: Any, o
             await websocket.get_message()
         assert ended.value.reason is not None
         assert ended.value.reason.code == 4401
+
+
+async def test_a_token_that_may_not_read_gets_no_feed(serve: Any) -> None:
+    """4403, which the page tells apart from a wrong token."""
+    access = Access(credentials=(Credential(name="ci", token="s3cret", scopes=frozenset({"admit", "operate"})),))
+    shown = [(b"Authorization", b"Bearer s3cret")]
+    async with serve(access=access) as server, server.client(extra_headers=shown) as websocket:
+        with trio.fail_after(10), pytest.raises(ConnectionClosed) as ended:
+            await websocket.get_message()
+        assert ended.value.reason is not None
+        assert ended.value.reason.code == 4403
+
+
+async def test_a_session_knows_its_caller_and_what_they_may_do(serve: Any) -> None:
+    access = Access(credentials=(Credential(name="ci", token="s3cret", scopes=frozenset({"read", "admit"})),))
+    shown = [(b"Authorization", b"Bearer s3cret")]
+    async with serve(access=access) as server, server.client(extra_headers=shown) as websocket:
+        assert (await get(websocket))["type"] == "hello"
+        (session,) = server.feed._clients
+        assert (session.caller.token_name, session.caller.scopes) == ("ci", {"read", "admit"})
+        assert (session.caller.host, session.caller.local_port) == ("127.0.0.1", server.port)
+
+
+async def test_behind_a_trusted_proxy_clients_are_counted_by_their_own_address(serve: Any) -> None:
+    access = Access(trusted_proxies=("127.0.0.1",))
+    async with serve(access=access, limits=Limits(max_clients_per_address=1)) as server:
+        one, other = ([(b"X-Forwarded-For", f"192.0.2.{last}".encode())] for last in (1, 2))
+        async with server.client(extra_headers=one) as first, server.client(extra_headers=other) as second:
+            assert [(await get(each))["type"] for each in (first, second)] == ["hello", "hello"]
+            async with server.client(extra_headers=one) as third:
+                with trio.fail_after(10), pytest.raises(ConnectionClosed) as ended:
+                    await third.get_message()
+                assert ended.value.reason is not None
+                assert ended.value.reason.code == 1013
 
 
 UPGRADE = (
