@@ -79,6 +79,10 @@ class Refused(Unavailable):
         self.reasons = reasons
 
 
+class Draining(Unavailable):
+    """Nothing new is admitted for now: an operator wants the machine to run empty, or the runtime ends."""
+
+
 class StoreUnavailable(Unavailable):
     """What must survive a restart could not be written, so nothing was changed."""
 

@@ -3,9 +3,16 @@
 import argparse
 import sys
 
-from benchmarks import ask, idle, restart, sample
+from benchmarks import ask, decide, http, idle, restart, sample
 
-BENCHMARKS = {"ask": ask.run, "restart": restart.run, "sample": sample.run, "idle": idle.run}
+BENCHMARKS = {
+    "ask": ask.run,
+    "decide": decide.run,
+    "http": http.run,
+    "restart": restart.run,
+    "sample": sample.run,
+    "idle": idle.run,
+}
 
 
 def main() -> None:

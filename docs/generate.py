@@ -48,9 +48,9 @@ Client commands read `AURA_URL` and `AURA_TOKEN` instead: they ask a daemon, and
 ```toml
 {keys}
 
-# One table for each provider with a limit of its own.
+# One table for each provider with limits of its own.
 [providers.OpenAI]
-max_concurrent = 3
+{_provider(comments["providers.NAME"])}
 ```
 
 Tokens with a name are one table each ([what they open](../operating.md#tokens-scopes-owners)):
@@ -64,6 +64,14 @@ token_file = "/etc/aura/ci.token"
 """
 
 
+def _provider(comments: dict[str, str]) -> str:
+    """A table of a provider with every key set."""
+    example = sections.Provider(max_concurrent=3, requests_per_minute=500.0, tokens_per_minute=200_000.0)
+    shown = to_toml(Settings(providers=sections.Providers(by_name={"OpenAI": example})))
+    table = shown.split("[providers.OpenAI]\n")[1].split("\n\n")[0].replace("  # default", "")
+    return "\n".join(f"# {comments[line.split(' ')[0]]}\n{line}" for line in table.splitlines())
+
+
 def _comments() -> dict[str, dict[str, str]]:
     """The docstring of every field, by TOML table and key."""
     tables = {"Http": "http", "Feed": "feed", "Sampler": "sampler", "Admission": "admission", "Alerts": "alerts"}
@@ -73,6 +81,7 @@ def _comments() -> dict[str, dict[str, str]]:
         "Cleanup": "cleanup",
         "CleanupTask": "cleanup.temp-files",
         "Log": "log",
+        "Provider": "providers.NAME",
     }
     found: dict[str, dict[str, str]] = {}
     for node in ast.parse(inspect.getsource(sections)).body:
@@ -122,8 +131,9 @@ def http() -> str:
             "# HTTP",
             "",
             "Generated from the operations; `GET /openapi.json` (or `aura-actors openapi`) has every field. Any",
-            "operation may also answer 401, 403, 421 or 503, and one with a body 400, 413, 415 or 422, always as",
-            "`application/problem+json`.",
+            "operation may also answer 400, 401, 403, 405, 421, 500 or 503, one with a body 408, 413, 415 or 422, and",
+            "one with a name in its path 404 or 422, always as `application/problem+json`. Every 422 has a `pointer`",
+            "into the body where the body is at fault.",
             "",
             "| operation | what it does | [scope](../operating.md#tokens-scopes-owners) | answers |",
             "|---|---|---|---|",
@@ -137,20 +147,53 @@ def http() -> str:
     )
 
 
-BODIES = """## The body of an acquire
+BODIES = """## Asking for a job
+
+`POST /api/admission/jobs` takes
 
 | field | | |
 |---|---|---|
 | `jobId` | required | 1 to 128 letters, digits and `._:-`; while it lives, the same request gets the same lease |
-| `memoryBytes` | integer | what the job will hold at most; `[admission] bytes_per_job` where it is missing. The guide's name `estimatedMemoryBytes` is understood too |
-| `requiresGpu` | false | this version knows no GPU, so true is answered 422 never-fits |
-| `owner` | "anonymous" | another owner's live id is 409. Owners are trusted, not checked |
+| `owner` | "anonymous" | in whose name, where no token and no unix socket tells; another owner's live id is 409 |
+| `memoryBytes` | `bytes_per_job` | what the job will hold at most. The guide's name `estimatedMemoryBytes` is understood too |
+| `cpuCores` | 0 | cores to reserve, to a thousandth |
+| `requiresGpu` | false | short for `gpu.required` |
+| `gpu` | none | `required` or `preferred`, `count`, `memoryBytes` on each device, `exclusive` |
+| `scratchBytes`, `units` | 0, none | space in the scratch directory; amounts of what `[admission.units]` names |
+| `providers` | none | slots that the job holds while it runs: `name`, `tokens` |
+| `priority`, `kind` | "normal", none | low, normal, high; what sort of job, for statistics |
+| `waitSeconds` | 0 | how long to wait for room, an hour at most |
 | `ttlSeconds` | `lease_ttl` | how long the lease lives without a renewal; shortened to `max_lease_ttl` |
-| `priority`, `kind` | "normal", none | low, normal, high; what sort of job. Shown; there is no queue that would use them yet |
-| `waitSeconds` | 0 | accepted, and without effect: there is no queue yet, a job that would wait gets 429 |
+| `maxRuntimeSeconds` | none | the lease ends then even if it is renewed |
+| `pid` | none | the lease ends with this process, and what its tree uses counts as the job's |
+| `holdPaths` | none | absolute paths that cleanup leaves alone meanwhile |
 
-Renew (`{"ttlSeconds": 60}` or no body) and `DELETE` need the header `Aura-Lease: <leaseId>`; without it, or with
-another one, 403. A lease that has ended is 410, so releasing twice is harmless. A slot takes `owner` and `ttlSeconds`;
+and answers
+
+| status | |
+|---|---|
+| 201, 200 | the lease: a new one, or the one that the same request has already |
+| 202 | a ticket: it waits still at the end of `waitSeconds`. The place is kept until `expiresAt`, and passed over while nobody waits at it; the same request again waits on |
+| 409 | another owner holds the id |
+| 410 | the place was given up or taken away while it waited |
+| 422 | the body is wrong, or (a type that ends in `/never-fits`) more than this machine has, or the id lives with another specification |
+| 429 | it would have to wait and `waitSeconds` is 0, or the queue is full; `reasons` say what is short, `Retry-After` when to ask again |
+| 503 | nothing new is admitted: an operator drains, or the daemon ends |
+
+Nothing is sent while a request waits, and a client that closes its connection leaves the queue. A proxy in between
+must allow for that long; where it does not, wait for less and post again.
+
+`POST .../renew` (`{"ttlSeconds": 60}`, new amounts, or no body), `POST .../ready` and `DELETE` need the header
+`Aura-Lease: <leaseId>`; without it, or with another one, 403, and nothing changes. A lease that has ended is 410, so
+releasing twice is harmless. `DELETE` with `Aura-Ticket: <ticket>` gives a place in the queue up.
+
+A batch, `{"operations": [{"op": "acquire", ...}, {"op": "renew", "jobId", "leaseId", ...}, {"op": "release", "jobId",
+"leaseId"}, {"op": "preflight", ...}]}`, carries its operations out in order and writes them at once; each has the
+status and body that it would have had alone, and nothing in it waits.
+
+A provider's slot takes `owner`, `tokens` (expected), `waitSeconds`, `ttlSeconds` and `pid`. One that still waits at the
+end leaves the queue: 429. `DELETE` of a slot takes `{"outcome": "ok" | "throttled" | "timeout", "tokens": used}`.
+
 `POST /api/cleanup/{task}/run` takes `{"dryRun": true}`, and `?wait=1` to answer with the report.
 """.splitlines()
 

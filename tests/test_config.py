@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from aura_actors.config import Secret, Settings, check_exposure, load, to_toml
+from aura_actors.config.sections import Provider
 from aura_actors.errors import InvalidValue, UsageError
 
 Write = Callable[[str], Path]
@@ -110,7 +111,11 @@ def test_one_period_may_be_written_without_a_list(write: Write) -> None:
         ("[cleanup]\ntemp_files = {}", "cleanup.temp_files", "did you mean temp-files?"),
         ("[providers]\ndefault_max_concurent = 3", "providers.default_max_concurent", "unknown key"),
         ("[providers.'a b']\nmax_concurrent = 3", "providers.a b", "provider name"),
-        ("[providers.A]\nrequests_per_minute = 3", "providers.A.requests_per_minute", "unknown key"),
+        ("[providers.A]\nrequests_per_minute = 0", "providers.A.requests_per_minute", "above 0"),
+        ("[providers.A]\ntokens_per_minute = inf", "providers.A.tokens_per_minute", "at most 1e+09"),
+        ("[providers.A]\ntokens_per_minute = '90k'", "providers.A.tokens_per_minute", "expected a number"),
+        ("[providers.A]\nadaptive = 1", "providers.A.adaptive", "true or false"),
+        ("[providers.A]\ntokens = 1", "providers.A.tokens", "unknown key"),
         ("[providers.A]\nmax_concurrent = 3\n[providers.a]", "providers.a", "only in case"),
         ("admission = 3", "admission", "expected a table, got 3"),
         ("[http]\nhost = {a = 1}", "http.host", "got a table"),
@@ -263,6 +268,15 @@ def test_a_provider_only_in_the_environment_is_found_in_any_case() -> None:
     assert settings.providers.max_concurrent("OpenAI") == 7
 
 
+def test_a_provider_has_rates_and_one_without_a_table_has_none(write: Write) -> None:
+    text = "[providers.OpenAI]\nrequests_per_minute = 500\ntokens_per_minute = 2e5\nadaptive = true"
+    settings = load(write(text), {"AURA_PROVIDERS__OPENAI__REQUESTS_PER_MINUTE": "0.5"}, {})
+    openai = settings.providers.find("openai")
+    assert (openai.requests_per_minute, openai.tokens_per_minute, openai.adaptive) == (0.5, 200_000, True)
+    assert settings.providers.max_concurrent("OpenAI") == 5
+    assert settings.providers.find("anybody") == Provider()
+
+
 # --- order and options ----------------------------------------------------------------------------------
 
 
@@ -345,6 +359,8 @@ def test_what_is_shown_loads_again_to_the_same_settings(write: Write, tmp_path: 
     (tmp_path / "token").write_text("s3cret")
     environ = {
         "AURA_PROVIDERS__Open.AI__MAX_CONCURRENT": "3",
+        "AURA_PROVIDERS__Open.AI__TOKENS_PER_MINUTE": "0.1",
+        "AURA_PROVIDERS__Other__ADAPTIVE": "true",
         "AURA_HTTP__TOKEN_FILE": str(tmp_path / "token"),
         "AURA_HTTP__UNIX": '/run/a "b"\\c\x7f☃.sock',
         "AURA_CLEANUP__TEMP_FILES__EXCLUDE": '["*.keep", "a/**"]',

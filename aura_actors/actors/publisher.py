@@ -19,7 +19,7 @@ from aura_actors.kernel.pauses import GcStatistics
 from aura_actors.kernel.threads import LimiterStatistics
 from aura_actors.messages import public
 from aura_actors.messages import publisher as m
-from aura_actors.messages.admission import AdmissionView, Totals
+from aura_actors.messages.admission_view import AdmissionView, Totals
 from aura_actors.messages.history import Entry, History
 from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.topics import Component, Publication, Topics
@@ -95,7 +95,8 @@ class Publisher(Actor[m.PublisherMessage]):
                 self._publish_sample()
             case m.AdmissionChanged():
                 if (view := self._world.admission.value) is not None:
-                    self._publish("admission", public.admission_state(view))
+                    indexes = public.gpu_indexes(self._world.snapshots.value)
+                    self._publish("admission", public.admission_state(view, indexes))
                     self._publish("providers", public.providers(view))
             case m.CleanupChanged():
                 self._publish("cleanup", self._world.cleanup.value)

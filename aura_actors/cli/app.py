@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "serve": "Measure, admit, clean up and serve, until SIGTERM or Ctrl-C.",
     "status": "Show use, reservations, providers and actors of a running daemon.",
     "preflight": "Ask whether a job would start: exit status 0 would start, 1 would wait, 2 never.",
+    "drain": "Admit nothing new (on), or begin again (off).",
     "openapi": "Print the OpenAPI document of the HTTP interface.",
 }
 """Each is a function of its own name in a module of that name."""
@@ -32,6 +33,12 @@ CONFIG_COMMANDS: Final = {
     "show": "Print every setting with its value and where it comes from, as a configuration file.",
     "check": "Say whether `serve --config FILE` would accept this file, in this environment.",
 }
+
+JOBS_COMMANDS: Final = {
+    "list_jobs": ("list", "List the jobs that hold a lease and those that wait."),
+    "revoke_job": ("revoke", "End a job's lease, or take its place in the queue away."),
+}
+"""By function."""
 
 
 def build() -> App:
@@ -52,6 +59,10 @@ def build() -> App:
     for name, summary in CONFIG_COMMANDS.items():
         config.command(f"aura_actors.cli.configuration:{name}", name=name, help=summary)
     app.command(config)
+    jobs = App(name="jobs", help="List the jobs, or end one.")
+    for function, (name, summary) in JOBS_COMMANDS.items():
+        jobs.command(f"aura_actors.cli.jobs:{function}", name=name, help=summary)
+    app.command(jobs)
     app.register_install_completion_command(help="Install completion for this shell.")
     return app
 

@@ -18,12 +18,13 @@ import msgspec
 from cyclopts import Parameter
 
 from aura_actors.cli.text import printable
-from aura_actors.errors import InvalidValue, Unavailable
+from aura_actors.errors import Conflict, Gone, InvalidValue, Unavailable, UsageError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _CONNECT_SECONDS: Final = 3.0
 _ANSWER_SECONDS: Final = 15.0
 _DETAIL_LIMIT: Final = 300
+_USAGE: Final[dict[int, type[UsageError]]] = {HTTPStatus.CONFLICT: Conflict, HTTPStatus.GONE: Gone}
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class Daemon:
         return self._request("GET", path, None)
 
     def post(self, path: str, body: Mapping[str, object]) -> bytes:
-        """The body of a 200. Raises InvalidValue where the daemon refuses a value, Unavailable otherwise."""
+        """The body of a 200, or nothing of a 204. Raises UsageError where it is the call, Unavailable otherwise."""
         return self._request("POST", path, msgspec.json.encode(body))
 
     def decode(self, answer: bytes, kind: type[T]) -> T:
@@ -78,7 +79,7 @@ class Daemon:
             ) from error
         except httpx2.HTTPError as error:
             raise Unavailable(f"the daemon at {self._url} could not be asked: {error}") from error
-        if answer.status_code != HTTPStatus.OK:
+        if answer.status_code not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
             raise self._refusal(answer)
         return answer.content
 
@@ -86,6 +87,8 @@ class Daemon:
         status, detail = answer.status_code, _detail(answer.content)
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
             return InvalidValue(detail or "the daemon refused a value")
+        if family := _USAGE.get(status):
+            return family(detail or f"the daemon answered {status}")
         if status == HTTPStatus.UNAUTHORIZED:
             if "Authorization" in self._client.headers:
                 return Unavailable(f"the daemon at {self._url} does not accept this token")

@@ -12,8 +12,9 @@ from typing import NoReturn
 
 import msgspec
 
-from aura_actors.collectors.process_look import LARGEST_PID, ProcessIdentity, identify, look, namespace_is_ours
+from aura_actors.collectors.process_look import LARGEST_PID, identify, look, namespace_is_ours
 from aura_actors.collectors.socket_owner import Address, owner_of_socket
+from aura_actors.domain.needs import ProcessIdentity
 from aura_actors.errors import InvalidValue
 
 __all__ = ["Peer", "ProcessIdentity", "claim", "identify"]

@@ -11,23 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from aura_actors.collectors import cgroup_paths
+from aura_actors.collectors.cgroup_find import find_groups
 from aura_actors.collectors.files import read_small
 from aura_actors.collectors.procfs import parse_stat
+from aura_actors.domain.needs import ProcessIdentity
 
 LARGEST_PID = 2**22
 """The kernel's own limit (PID_MAX_LIMIT)."""
-
-
-class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """One process. `pid` and `start_ticks` together are never used again until the machine is booted."""
-
-    pid: int
-    start_ticks: int
-    """Field 22 of `/proc/<pid>/stat`: clock ticks since boot."""
-    resident_bytes: int
-    cgroup: str | None
-    """Its group in the hierarchy that accounts for memory, as `/proc/<pid>/cgroup` names it: not a directory."""
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,14 +92,15 @@ def _read(pid: int) -> Seen | None:
     is_process = status.get("Tgid") == str(pid)  # a thread's id has a folder too, which is not listed
     if row is None or not is_process or len(uids) < 2 or _is_dead(status):
         return None
-    groups = cgroup_paths.parse_membership(read_small(f"/proc/{pid}/cgroup") or "")
+    membership = read_small(f"/proc/{pid}/cgroup")
+    groups = () if membership is None else find_groups("", membership).memory.directories
     resident = status.get("VmRSS", "").partition(" kB")[0]
     return Seen(
         identity=ProcessIdentity(
             pid=pid,
             start_ticks=row.start_ticks,
             resident_bytes=int(resident) * 1024 if resident.isdecimal() else 0,
-            cgroup=groups.get("memory", groups.get(cgroup_paths.UNIFIED)),
+            cgroup=groups[0] if groups else None,
         ),
         parent=row.parent,
         uids=frozenset({int(uids[0]), int(uids[1])}),

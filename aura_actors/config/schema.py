@@ -12,11 +12,15 @@ import msgspec
 import msgspec.structs
 
 from aura_actors.config.readers import Reader
-from aura_actors.config.sections import Provider, Providers, Section, Settings
+from aura_actors.config.sections import Provider, Providers, Section, Settings, Unit, Units
 from aura_actors.errors import InvalidValue
 
 Path = tuple[str, ...]
 """The TOML keys from the top to a value."""
+
+
+NAMED: dict[type[Section], type[Section]] = {Providers: Provider, Units: Unit}
+"""Tables in which names are free, and what a table under such a name looks like."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +72,8 @@ def _table(struct: type[Section]) -> Table:
         for key, name in fields.items()
         if isinstance(hints[name], type) and issubclass(hints[name], Section)
     }
-    named = _table(Provider) if struct is Providers else None
+    each = NAMED.get(struct)
+    named = None if each is None else _table(each)
     return Table(struct=struct, fields=fields, readers=readers, tables=tables, named=named)
 
 

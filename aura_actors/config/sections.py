@@ -30,6 +30,7 @@ from aura_actors.config.tokens import HttpToken, Tokens
 Percent = Annotated[float, Number(above=0, maximum=100)]
 Names = Annotated[tuple[str, ...], ListOf(Text(r"[!-~]+", "a name without spaces"))]
 Interval = Annotated[float, Duration(0.001)]
+PerMinute = Annotated[float | None, Number(above=0, maximum=1_000_000_000)]
 PROVIDER_NAME = Text(r"[A-Za-z0-9._-]{1,64}", "a provider name of 1 to 64 letters, digits and ._-")
 
 
@@ -115,6 +116,19 @@ class Threads(Section, frozen=True, kw_only=True):
     """Processor use above which it is busy; calm again 10 points below."""
 
 
+class Unit(Section, frozen=True, kw_only=True):
+    """`[admission.units.NAME]`: a dimension of your own, such as licences or decoders."""
+
+    count: Annotated[int, Whole(0)] = 1
+    """How many there are."""
+
+
+class Units(Section, frozen=True, kw_only=True):
+    """`[admission.units]`: dimensions that jobs ask for in `units`."""
+
+    by_name: dict[str, Unit] = {}
+
+
 class Admission(Section, frozen=True, kw_only=True):
     """`[admission]`: how much of the machine jobs may take. 100 percent never denies."""
 
@@ -125,9 +139,9 @@ class Admission(Section, frozen=True, kw_only=True):
     memory_threshold_percent: Percent = 80.0
     """Share of the memory that may be in use or promised at all."""
     gpu_threshold_percent: Percent = 90.0
-    """For the GPU probe; without effect in this version."""
+    """No job goes on a GPU that is busier than this, averaged over some seconds."""
     gpu_memory_threshold_percent: Percent = 90.0
-    """For the GPU probe; without effect in this version."""
+    """Share of a GPU's memory that may be in use or promised at all."""
     reserved_for_ui: Annotated[int, Size()] = 500 * 1000**2
     """Memory that no job gets, so that the machine stays usable; counts where the threshold leaves less."""
     job_slots: Annotated[int | Literal["auto"], WholeOr[int | Literal["auto"]]("auto", 1)] = "auto"
@@ -139,16 +153,27 @@ class Admission(Section, frozen=True, kw_only=True):
     max_lease_ttl: Interval = 300.0
     """The longest that a request may ask for; more is shortened to this."""
     queue_limit: Annotated[int, Whole(0)] = 1024
-    """For the queue; without effect in this version."""
+    """Places in the queue; more are refused."""
     memory_limit: Annotated[int | None, Size(1)] = None
     """A budget for all jobs together; None leaves it to the machine."""
+    scratch_path: Annotated[Path | None, FilePath()] = None
+    """Where jobs keep scratch files: `scratchBytes` counts for its file system. None is the data directory."""
+    scratch_threshold_percent: Percent = 90.0
+    """Share of that file system that may be in use or promised at all."""
+    units: Units = msgspec.field(default_factory=Units)
 
 
 class Provider(Section, frozen=True, kw_only=True):
     """`[providers.NAME]`: one provider of paid calls."""
 
     max_concurrent: Annotated[int | None, Whole(1)] = None
-    """None takes `providers.default_max_concurrent`."""
+    """Calls at once; None takes `providers.default_max_concurrent`."""
+    requests_per_minute: PerMinute = None
+    """Calls begun in a minute; None sets no limit."""
+    tokens_per_minute: PerMinute = None
+    """Tokens of all calls in a minute, as the callers estimate and then report them; None sets no limit."""
+    adaptive: Annotated[bool, Flag()] = False
+    """Lower `max_concurrent` when callers report 429, 503 or a timeout, and raise it again step by step."""
 
 
 class Providers(Section, frozen=True, kw_only=True):
@@ -158,13 +183,15 @@ class Providers(Section, frozen=True, kw_only=True):
     """Slots at a provider that has no table `[providers.NAME]` with `max_concurrent` of its own."""
     by_name: dict[str, Provider] = {}
 
-    def max_concurrent(self, name: str) -> int:
-        """The limit of one provider; its name matches in any case, so that the environment can set it."""
+    def find(self, name: str) -> Provider:
+        """The table of one provider, or an empty one. Names match in any case: the environment has its own."""
         folded = name.casefold()
-        for known, provider in self.by_name.items():
-            if known.casefold() == folded and provider.max_concurrent is not None:
-                return provider.max_concurrent
-        return self.default_max_concurrent
+        return next((each for known, each in self.by_name.items() if known.casefold() == folded), Provider())
+
+    def max_concurrent(self, name: str) -> int:
+        """How many calls at once one provider takes: its own limit, else the default."""
+        own = self.find(name).max_concurrent
+        return self.default_max_concurrent if own is None else own
 
 
 class Alerts(Section, frozen=True, kw_only=True):

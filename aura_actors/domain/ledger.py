@@ -1,186 +1,384 @@
-"""Who may start a job: the books over memory, job slots and the processor gate, and the decision.
+"""The books over everything that is shared, and the one decision: may this start now, and if not, why.
 
-Owns one atomic rule for acquire and preflight. Ledger methods change the books and return what happened; no I/O,
-no clock: `now` is monotonic seconds and readings are arguments. A lease that was written to the journal before it
-is entered here is all that recovery needs.
+Owns the dimensions and what each lease holds of them. A decision and its explanation are the same walk over the
+same objections; a grant is the walk that met none. Who waits, and whose lease is whose, is told in `books.py`.
+Readings and time are arguments.
 """
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 import msgspec
 
-from aura_actors.domain.cpu_gate import CpuGate
-from aura_actors.domain.headroom import Level, Levels, MemoryRule
-from aura_actors.domain.leases import Lease, Leases
+from aura_actors.domain import objections as say
+from aura_actors.domain.accounts import Account, Allowance, Counted, Group, Measured, Use
+from aura_actors.domain.brake import brake
+from aura_actors.domain.busy_gate import BusyGate
+from aura_actors.domain.devices import Devices, GpuRule
+from aura_actors.domain.freshness import Freshness
+from aura_actors.domain.holding import Holding, Objection, Plan, Reserved
+from aura_actors.domain.leases import Lease
 from aura_actors.domain.machine import Machine
-from aura_actors.domain.reasons import HOLDERS_NAMED, Judgement, Outcome, Shortfall
-from aura_actors.domain.slots import Slots
-
-Priority = Literal["low", "normal", "high"]
-STALE_SECONDS = 30.0
-
-
-class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a job asks for. Two requests with equal specs are the same request."""
-
-    memory_bytes: int
-    requires_gpu: bool = False
-    priority: Priority = "normal"
-    kind: str | None = None
+from aura_actors.domain.needs import JobSpec, ProcessIdentity
+from aura_actors.domain.processor import Processor
+from aura_actors.domain.providers import Providers, merged
+from aura_actors.domain.reasons import HOLDERS_NAMED, Judgement, Outcome, Shortfall, judged
+from aura_actors.domain.slots import SlotRule, Slots
+from aura_actors.domain.window import Window
 
 
-class SlotRule(msgspec.Struct, frozen=True, kw_only=True):
-    """How many jobs at once: a fixed number, or worked out from the machine on every reading."""
+class LedgerRule(msgspec.Struct, frozen=True, kw_only=True):
+    """The configured part."""
 
-    fixed: int | None = None
-    bytes_per_job: int
-    max_jobs: int
-
-    def size(self, allowed_bytes: int, external_bytes: int, cores: int, gpus: int) -> int:
-        """The guide's `clamp(min(memory slots, cores, x2 with a GPU), 1, max_jobs)`, or the fixed number."""
-        if self.fixed is not None:
-            return self.fixed
-        memory_slots = max(0, allowed_bytes - external_bytes) // max(1, self.bytes_per_job)
-        return max(1, min(memory_slots, cores * (2 if gpus else 1), self.max_jobs))
-
-
-JobLease = Lease[JobSpec]
+    memory: Allowance
+    memory_limit_bytes: int | None = None
+    """A budget over all leases, whatever the machine has."""
+    slots: SlotRule
+    gpu: GpuRule = GpuRule()
+    scratch: Allowance = Allowance(threshold_percent=90.0)
+    units: Mapping[str, int] = {}
+    """Dimensions of the user's own, and how many there are of each."""
+    freshness: Freshness = Freshness()
 
 
 class Ledger:
-    """The books of job admission."""
+    """The books. The processor's `gate` and the peaks of use in `windows` outlive a crash of whoever asks."""
 
     def __init__(
-        self, memory: MemoryRule, slot_rule: SlotRule, cpu: CpuGate, slots: Slots, external: Levels | None = None
+        self, rule: LedgerRule, *, slots: Slots, providers: Providers, gate: BusyGate, windows: dict[str, Window]
     ) -> None:
-        self.leases: Leases[JobSpec] = Leases()
+        self.rule = rule
         self.slots = slots
-        self.cpu = cpu
-        self.memory = memory
-        self._slot_rule = slot_rule
-        self._external = external or Levels()
-        self._machine: Machine | None = None
-        # Invariant: equals the sum of memory_bytes over all live leases.
-        self._reserved_bytes = 0
+        self.providers = providers
+        self.memory = Measured("memory", rule.memory, windows, resident=True)
+        self.scratch = Measured("scratch", rule.scratch)
+        limit = rule.memory_limit_bytes
+        self.budget = None if limit is None else Counted("memory_limit", limit, "bytes")
+        self.cores = Counted("cores", 0, "millicores")
+        self.units = {name: Counted(f"units:{name}", size) for name, size in rule.units.items()}
+        self.devices = Devices(rule.gpu)
+        self.processor = Processor(gate)
+        self.brake: str | None = None
+        self._fresh_seconds = rule.freshness.full_seconds
+        self._holdings: dict[int, Holding] = {}
+        self.reserved_bytes = 0
+        """Main memory that live leases declared. Invariant: the sum over the leases."""
 
-    # --- looking ---
-
-    @property
-    def reserved_bytes(self) -> int:
-        """What live leases reserved."""
-        return self._reserved_bytes
-
-    @property
-    def capacity_bytes(self) -> int | None:
-        """C; None before the first reading."""
-        return self._external.capacity_bytes if self._machine else None
+    def __len__(self) -> int:
+        return len(self._holdings)
 
     @property
-    def allowed_bytes(self) -> int | None:
-        """A; None before the first reading."""
-        capacity_bytes = self.capacity_bytes
-        return None if capacity_bytes is None else self.memory.allowed_bytes(capacity_bytes)
+    def accounts(self) -> list[Account]:
+        """Every dimension, main memory first."""
+        memories = [device.memory for device in self.devices if device.memory is not None]
+        budget = [] if self.budget is None else [self.budget]
+        return [self.memory, *budget, self.cores, *memories, self.scratch, *self.units.values()]
 
     @property
-    def external_bytes(self) -> int | None:
-        """Y; None before the first reading."""
-        return self._external.external_bytes(self.memory)
+    def holdings(self) -> Mapping[int, Holding]:
+        """Live leases and what they hold, by fence."""
+        return self._holdings
 
-    @property
-    def headroom_bytes(self) -> int | None:
-        """H; negative when use grew after the grants. None before the first reading."""
-        if self.allowed_bytes is None or self.external_bytes is None:
-            return None
-        return self.allowed_bytes - self.external_bytes - self._reserved_bytes
+    def holders(self, account: Account) -> tuple[str, ...]:
+        """Keys of those who hold most of an account, the largest first: the larger of declared and used."""
+        held = []
+        for fence, holding in self._holdings.items():
+            if declared := holding.plan.of(account):
+                use = account.use_of(holding.group.key) if holding.group is not None else None
+                held.append((-max(declared, 0 if use is None else use.most), fence))
+        return tuple(self._holdings[fence].lease.key for _, fence in sorted(held)[:HOLDERS_NAMED])
+
+    # --- looks ---
+
+    def look(self, machine: Machine) -> None:
+        """Take in a reading: use by others and by jobs, how busy everything is, the number of slots."""
+        now = machine.taken_at
+        keys = {group.leases: self._key_of(group.leases) for group in machine.groups}
+        if machine.levels:
+            uses = {keys[g.leases]: Use(g.least_bytes, g.most_bytes) for g in machine.groups}
+            self.memory.look(now, machine.levels, uses)
+            self.brake = brake(machine.stalled_percent, self.memory.free_now, self.rule.memory.reserved_bytes)
+        if machine.scratch is not None:
+            self.scratch.look(now, [machine.scratch], {})
+        for fence in self.devices.look(now, machine.gpu, _video_memory(machine, keys)):
+            self.resize(self._holdings[fence].lease, now)
+        if machine.cpu_busy_percent is not None:
+            seconds = {keys[g.leases]: g.cpu_seconds_total for g in machine.groups}
+            self.processor.look(now, machine.cpu_busy_percent, machine.cores, seconds)
+        self.cores.resize(1000 * machine.cores)
+        free_bytes = (self.memory.most or 0) - self.memory.external
+        self.slots.resize(self.rule.slots.size(free_bytes, machine.cores, len(self.devices)))
+
+    def _key_of(self, fences: Iterable[int]) -> str:
+        for fence in fences:
+            holding = self._holdings.get(fence)
+            if holding is not None and holding.group is not None:
+                return holding.group.key
+        return ""
 
     # --- deciding ---
 
-    def observe(self, machine: Machine) -> None:
-        """Take in a reading: external use, the processor gate and, where it is automatic, the number of slots."""
-        self._machine = machine
-        whole = Level(name="machine", capacity_bytes=machine.capacity_bytes, used_bytes=machine.used_bytes)
-        self._external.observe(machine.taken_at, (whole, *machine.groups))
-        if machine.cpu_busy_percent is not None:
-            self.cpu.observe(machine.taken_at, machine.cpu_busy_percent)
-        self.slots.resize(
-            self._slot_rule.size(
-                self.allowed_bytes or 0,
-                self.external_bytes or 0,
-                machine.cores,
-                machine.gpus,
-            )
-        )
+    def plan(self, spec: JobSpec, now: float, behind: Reserved | None = None) -> Plan | None:
+        """What a lease for `spec` would take if it began now; None where something is in the way."""
+        for way in _ways(spec):
+            plan = Plan([], [])
+            if next(self._objections(way, now, plan, behind), None) is None:
+                return plan
+        return None
 
-    def judge(self, spec: JobSpec, now: float) -> Judgement:
-        """What an acquire of `spec` is answered now. Changes nothing."""
-        never = tuple(self._never(spec))
-        if never:
-            return Judgement(outcome=Outcome.NEVER, reasons=never)
-        wait = tuple(self._not_now(spec, now))
-        if wait:
-            return Judgement(outcome=Outcome.WAIT, reasons=wait)
-        return Judgement(outcome=Outcome.GRANT)
+    def judge(self, spec: JobSpec, now: float, behind: Reserved | None = None) -> Judgement:
+        """The same decision, with every reason. Changes nothing."""
+        if self.plan(spec, now, behind) is not None:
+            return Judgement(outcome=Outcome.GRANT)
+        *_, last = _ways(spec)
+        wait = self._objections(last, now, Plan([], []), behind)
+        return judged(self._never(spec), (objection() for objection in wait))
 
-    def _never(self, spec: JobSpec) -> Iterable[Shortfall]:
-        need, limit, allowed = spec.memory_bytes, self.memory.limit_bytes, self.allowed_bytes
-        if allowed is not None and need > allowed:
-            yield _short("memory", need, allowed, (), True, "more than this machine allows even when it is idle")
-        if limit is not None and need > limit:
-            yield _short("memory_limit", need, limit, (), True, "more than the configured memory_limit")
-        if spec.requires_gpu and self._machine is not None and not self._machine.gpus:
-            yield _short("gpu", 1, 0, (), True, "no GPU is known on this machine")
+    def could_ever(self, spec: JobSpec) -> bool:
+        """Whether there is enough for it when the machine is idle."""
+        return next(self._never(spec), None) is None
 
-    def _not_now(self, spec: JobSpec, now: float) -> Iterable[Shortfall]:
-        if self._machine is None or now - self._machine.memory_read_at > STALE_SECONDS:
-            yield _short("stale_sensor", 1, 0, (), True, "memory was not measured for more than 30 s")
+    def reserve(self, key: str, spec: JobSpec) -> Reserved:
+        """What a request that must wait would take where it is likely to start first."""
+        plan = Plan(self._charges(spec), [])
+        if spec.gpu is not None and spec.gpu.required:
+            plan.devices = self.devices.roomiest(spec.gpu)
+            self._charge_devices(spec, plan)
+        return Reserved(key, spec, plan)
+
+    def _objections(self, spec: JobSpec, now: float, plan: Plan, behind: Reserved | None) -> Iterator[Objection]:
+        """Everything in the way of `spec`; fills `plan` on the way."""
+        if spec.job_slots:
+            size, free = self.slots.size, self.slots.size - self.slots.used
+            left = free if behind is None else free - behind.spec.job_slots
+            if left < 1:
+                waiting = behind.key if behind is not None and free >= 1 else None
+                yield partial(self._no_slot, size, left, waiting)
+            if self.processor.closed(now):
+                busy_percent = self.processor.expected_busy_percent(now)
+                yield partial(say.busy, "cpu", "the processor", self.processor.gate, busy_percent)
+        if self.brake is not None and (spec.memory_bytes or spec.job_slots):
+            yield partial(say.braked, self.brake)
+        plan.charges = self._charges(spec)
+        for name, _ in spec.units:
+            if name not in self.units:
+                yield partial(say.no_such_unit, name)
+        if spec.gpu is not None:
+            yield from self._device_objections(spec, plan, behind)
+        for account, amount in plan.charges:
+            room = account.room if behind is None else account.room - behind.of(account)
+            if amount > room or now - account.looked_at > self._fresh_seconds:
+                yield from self._account_objections(account, amount, now, behind)
+        if spec.providers:
+            for short in self._provider_objections(spec, now, behind):
+                yield partial(_same, short)
+
+    def _no_slot(self, size: int, left: int, waiting: str | None) -> Shortfall:
+        return say.no_slot(size, left, tuple(self._jobs()), waiting)
+
+    def _provider_objections(self, spec: JobSpec, now: float, behind: Reserved | None) -> Iterator[Shortfall]:
+        needs = spec.providers
+        if behind is not None and behind.spec.providers:
+            both = merged([*needs, *behind.spec.providers])
+            needs = tuple(need for need in both if _calls(spec, need.name))
+            for need in needs:
+                if _calls(behind.spec, need.name) and self.providers.free(need.name) == 1:
+                    yield say.kept(f"provider:{need.name}", 2, 1, behind.key)
+        yield from self.providers.short(needs, now, self._callers)
+
+    def _charges(self, spec: JobSpec) -> list[tuple[Account, int]]:
+        """What it takes of every account but those of devices."""
+        charges: list[tuple[Account, int]] = []
+        if spec.memory_bytes:
+            charges.append((self.memory, spec.memory_bytes))
+            if self.budget is not None:
+                charges.append((self.budget, spec.memory_bytes))
+        if spec.cpu_millicores:
+            charges.append((self.cores, spec.cpu_millicores))
+        if spec.scratch_bytes:
+            charges.append((self.scratch, spec.scratch_bytes))
+        for name, amount in spec.units:
+            if name in self.units:
+                charges.append((self.units[name], amount))
+        return charges
+
+    def _device_objections(self, spec: JobSpec, plan: Plan, behind: Reserved | None) -> Iterator[Objection]:
+        need = spec.gpu
+        assert need is not None, "asked for those that need one"
+        chosen = self.devices.choose(need, None if behind is None else behind.devices)
+        if chosen is not None:
+            plan.devices = chosen
+            self._charge_devices(spec, plan)
+        else:
+            yield lambda: say.no_device(need, self.devices, self._on_devices(), behind)
+
+    def _charge_devices(self, spec: JobSpec, plan: Plan) -> None:
+        """Devices without memory of their own take it from main memory."""
+        assert spec.gpu is not None, "asked for those that need one"
+        shared = 0
+        for device in plan.devices:
+            if device.memory is None:
+                shared += spec.gpu.memory_bytes
+            elif spec.gpu.memory_bytes:
+                plan.charges.append((device.memory, spec.gpu.memory_bytes))
+        if shared:
+            own = plan.of(self.memory)
+            plan.charges[:] = [charge for charge in plan.charges if charge[0] is not self.memory]
+            plan.charges.append((self.memory, own + shared))
+
+    def _account_objections(
+        self, account: Account, amount: int, now: float, behind: Reserved | None
+    ) -> Iterator[Objection]:
+        share = self.rule.freshness.share(now - account.looked_at)
+        if share <= 0:
+            yield lambda: say.stale(account.name, self.rule.freshness.stale_seconds)
             return
-        need, headroom, limit = spec.memory_bytes, self.headroom_bytes or 0, self.memory.limit_bytes
-        if self.slots.used >= self.slots.size:
-            yield _short("jobs", 1, 0, self._holders(), False, f"all {self.slots.size} job slots are taken")
-        if need > max(0, headroom):
-            external = need > headroom + self._reserved_bytes
-            text = "the memory is reserved by running jobs"
-            if external:
-                text = "other programs use so much that it would not fit even if every job ended"
-            yield _short("memory", need, max(0, headroom), () if external else self._holders(), external, text)
-        if limit is not None and need > limit - self._reserved_bytes:
-            left = max(0, limit - self._reserved_bytes)
-            yield _short(
-                "memory_limit", need, left, self._holders(), False, "memory_limit is reserved by running jobs"
-            )
-        if self.cpu.closed:
-            busy = self.cpu.busy_percent
-            text = f"the processor is {busy:.0f} % busy, above {self.cpu.threshold_percent:g} %"
-            yield _short("cpu", 100 - self.cpu.threshold_percent, max(0.0, 100 - busy), (), True, text)
+        kept = 0 if behind is None else behind.of(account)
+        room = int(account.room * share if account.room > 0 else account.room) - kept
+        if amount > room:
+            waiting = behind.key if behind is not None and amount <= room + kept else None
+            yield lambda: say.short(account, amount, room, self.holders(account), waiting)
 
-    def _holders(self) -> tuple[str, ...]:
-        largest = sorted(self.leases, key=lambda lease: (-lease.spec.memory_bytes, lease.fence))
-        return tuple(lease.key for lease in largest[:HOLDERS_NAMED])
+    def _never(self, spec: JobSpec) -> Iterator[Shortfall]:
+        """What `spec` asks for that this machine has not even when it is idle."""
+        charges = Plan(self._charges(spec), [])
+        need = spec.gpu
+        if need is not None and need.required and self.devices.asked:
+            able = [device for device in self.devices if device.may_ever(need)]
+            if len(able) < need.count:
+                yield say.no_such_device(need, len(self.devices), len(able))
+            elif all(device.memory is None for device in able):
+                charges.devices = able[: need.count]
+                self._charge_devices(spec, charges)
+        for account, amount in charges.charges:
+            most = account.most
+            if most is not None and amount > most and (account is not self.cores or self.cores.capacity):
+                yield say.too_much(account, amount, most)
+        yield from (say.no_such_unit(name) for name, _ in spec.units if name not in self.units)
+        yield from self.providers.never(spec.providers)
+
+    # --- who is in the way ---
+
+    def _jobs(self) -> Iterator[str]:
+        jobs = [holding.lease for holding in self._holdings.values() if holding.lease.is_job]
+        jobs.sort(key=lambda lease: (-lease.spec.memory_bytes, lease.fence))
+        return (lease.key for lease in jobs[:HOLDERS_NAMED])
+
+    def _callers(self, provider: str) -> tuple[str, ...]:
+        holdings = self._holdings.values()
+        return tuple(h.lease.key for h in holdings if _calls(h.lease.spec, provider))[:HOLDERS_NAMED]
+
+    def _on_devices(self) -> tuple[str, ...]:
+        return tuple(h.lease.key for h in self._holdings.values() if h.plan.devices)[:HOLDERS_NAMED]
 
     # --- changing ---
 
-    def enter(self, lease: JobLease) -> None:
-        """Enter a lease that was judged a grant, or that is known from before a restart."""
-        self.slots.take(lease.fence)
-        self._reserved_bytes += lease.spec.memory_bytes
-        self.leases.put(lease)
+    def enter(self, lease: Lease, plan: Plan, now: float) -> None:
+        """Enter a lease that was planned; `lease.gpus` names the plan's devices."""
+        group = self._take(lease, plan, now)
+        if lease.spec.providers:
+            self.providers.take(lease.spec.providers, lease.fence, now)
+        if lease.spec.cpu_millicores:
+            self.processor.begin(lease.fence, lease.spec.cpu_millicores, None if group is None else group.key, now)
 
-    def renew(self, lease: JobLease) -> None:
-        """Replace a live lease by its renewed form."""
-        self.leases.put(lease)
+    def restore(self, lease: Lease, now: float) -> None:
+        """Enter a lease that is known from before a restart, whatever room there is."""
+        plan = Plan(self._charges(lease.spec), [self.devices.restore(uuid) for uuid in lease.gpus])
+        if lease.spec.gpu is not None:
+            self._charge_devices(lease.spec, plan)
+        self._take(lease, plan, now)
+        self.providers.take(lease.spec.providers, lease.fence, now, forced=True)
 
-    def end(self, key: str) -> JobLease:
-        """Take a lease out and free what it held, once."""
-        lease = self.leases.remove(key)
-        self._reserved_bytes -= lease.spec.memory_bytes
-        self.slots.give_back(lease.fence)
+    def _take(self, lease: Lease, plan: Plan, now: float) -> Group | None:
+        group = None if lease.process is None else _group(lease.process)
+        fence = lease.fence
+        for account, amount in plan.charges:
+            account.charge(fence, amount, group, now)
+        for device in plan.devices:
+            device.holders[fence] = lease.spec.gpu is not None and lease.spec.gpu.exclusive
+        if lease.spec.job_slots:
+            self.slots.take(fence)
+        self._holdings[fence] = Holding(lease, plan, group)
+        self.reserved_bytes += lease.spec.memory_bytes
+        return group
+
+    def renew(self, lease: Lease) -> None:
+        """The renewed form of a live lease."""
+        self._holdings[lease.fence].lease = lease
+
+    def resize(self, lease: Lease, now: float) -> None:
+        """The form of a live lease that holds other amounts, which were judged or are less."""
+        holding = self._holdings[lease.fence]
+        before = {id(account): (account, amount) for account, amount in holding.plan.charges}
+        after = Plan(self._charges(lease.spec), holding.plan.devices)
+        if lease.spec.gpu is not None:
+            self._charge_devices(lease.spec, after)
+        for account, amount in after.charges:
+            old = before.pop(id(account), None)
+            if old is None:
+                account.charge(lease.fence, amount, holding.group, now)
+            elif old[1] != amount:
+                account.redeclare(lease.fence, old[1], amount, holding.group, now)
+        for account, amount in before.values():
+            account.refund(lease.fence, amount, holding.group, now)
+        self.reserved_bytes += lease.spec.memory_bytes - holding.lease.spec.memory_bytes
+        holding.plan, holding.lease = after, lease
+
+    def ready(self, fence: int) -> None:
+        """A job uses what it will use: what grew since its grant is its own, where its processes are not known."""
+        for account, _ in self._holdings[fence].plan.charges:
+            account.ready(fence)
+
+    def end(
+        self, fence: int, now: float, outcome: str | None = None, tokens: int | None = None, *, answered: bool
+    ) -> Lease:
+        """Take a lease out and free what it held, once. `answered`: its holder said that it is over."""
+        holding = self._holdings.pop(fence)
+        lease, group = holding.lease, holding.group
+        for account, amount in holding.plan.charges:
+            account.refund(fence, amount, group, now)
+        for device in holding.plan.devices:
+            device.holders.pop(fence, None)
+        if lease.spec.job_slots:
+            self.slots.give_back(fence)
+        if lease.spec.providers:
+            began_at, call = lease.granted_at, answered and not lease.is_job
+            self.providers.give_back(lease.spec.providers, fence, began_at, now, outcome, tokens, answered=call)
+        self.reserved_bytes -= lease.spec.memory_bytes
+        self.processor.end(fence)
         return lease
 
 
-def _short(
-    dimension: str, needed: float, available: float, holders: tuple[str, ...], external: bool, text: str
-) -> Shortfall:
-    return Shortfall(
-        dimension=dimension, needed=needed, available=available, holders=holders, external=external, text=text
-    )
+def _ways(spec: JobSpec) -> Iterator[JobSpec]:
+    """How a job may begin, the best way first: with the devices that it prefers, or else without."""
+    yield spec
+    if spec.gpu is not None and not spec.gpu.required:
+        yield msgspec.structs.replace(spec, gpu=None)
+
+
+def _same(shortfall: Shortfall) -> Shortfall:
+    return shortfall
+
+
+def _calls(spec: JobSpec, provider: str) -> bool:
+    return any(need.name.casefold() == provider.casefold() for need in spec.providers)
+
+
+def _group(process: ProcessIdentity) -> Group:
+    key = f"process {process.pid} {process.start_ticks}"
+    return Group(key, process.resident_bytes, process.cgroup)
+
+
+def _video_memory(machine: Machine, keys: Mapping[tuple[int, ...], str]) -> dict[str, dict[str, Use]]:
+    """Memory of each device by group: processes joined by their ids."""
+    if machine.gpu is None or not machine.groups:
+        return {}
+    owner = {pid: keys[group.leases] for group in machine.groups for pid in group.pids}
+    found: dict[str, dict[str, Use]] = {}
+    for device in machine.gpu.devices:
+        uses = found.setdefault(device.uuid, dict.fromkeys(keys.values(), Use(0, 0)))
+        for process in device.processes or ():
+            key = owner.get(process.pid) if process.pid is not None else None
+            if key is not None and process.used_bytes is not None:
+                uses[key] = Use(uses[key].least + process.used_bytes, uses[key].most + process.used_bytes)
+    return found

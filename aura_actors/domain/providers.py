@@ -1,75 +1,171 @@
-"""Slots at providers of paid calls: how many calls at once, who holds them.
+"""What providers of paid calls allow: calls at once, requests and tokens in a minute; and who holds a slot there.
 
 Owns which limit counts: the configured one, else the configured default, never the first caller's number. Names
 match in any case, since a limit may come from the environment; a provider is shown as its first user spells it.
-Slots are leases like any other.
+Asking takes nothing: whoever is denied, here or elsewhere, used no slot and no rate. Knows no leases: a holder is
+the number of one.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from math import floor
 
 import msgspec
 
-from aura_actors.domain.leases import Lease, Leases
+from aura_actors.domain.adaptive import AdaptiveLimit
+from aura_actors.domain.buckets import Bucket
+from aura_actors.domain.reasons import Shortfall
 from aura_actors.domain.slots import Slots
-from aura_actors.errors import Gone, Refused
 
 CALL_WEIGHT = 0.1
 """Of the newest call in the mean (an exponentially weighted one)."""
+Holders = Callable[[str], tuple[str, ...]]
+"""Keys of the leases that hold slots at the provider of that name, in any case."""
 
 
-class SlotSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A slot at one provider."""
-
-    provider: str
-
-
-SlotLease = Lease[SlotSpec]
-
-
-class Provider(msgspec.Struct, kw_only=True):
-    """One provider's slots, and what was answered there since start."""
+class ProviderNeed(msgspec.Struct, frozen=True, kw_only=True):
+    """One call at a time at one provider: a slot, a request, and about so many tokens."""
 
     name: str
-    slots: Slots
-    granted: int = 0
-    denied: int = 0
-    mean_call_seconds: float | None = None
-    """How long slots were held that were given back, the newer ones counting more; None before the first."""
+    tokens: int = 0
 
-    def finished(self, seconds: float) -> None:
-        """A slot was given back after so long: a call was answered."""
-        last = self.mean_call_seconds
-        self.mean_call_seconds = seconds if last is None else last + CALL_WEIGHT * (seconds - last)
+
+class ProviderLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one provider allows; None is no limit."""
+
+    max_concurrent: int
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    adaptive: bool = False
+    """Lower `max_concurrent` for a while when calls report overload."""
+
+
+class Provider:
+    """One provider: its slots, its rates, and what was answered there since start."""
+
+    def __init__(self, name: str, limits: ProviderLimits, slots: Slots) -> None:
+        requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
+        self.name = name
+        self.limits = limits
+        self.slots = slots
+        # At least one request must fit, however few there are in a minute.
+        self.requests = None if requests is None else Bucket(requests, max(1.0, requests))
+        self.tokens = None if tokens is None else Bucket(tokens)
+        self.adaptive = AdaptiveLimit(limits.max_concurrent) if limits.adaptive else None
+        self.granted = 0
+        self.denied = 0
+        self.mean_call_seconds: float | None = None
+        """How long slots were held that were given back, the newer ones counting more; None before the first."""
+        # Invariant: the holders of `slots`, each with the tokens that its call was charged.
+        self._charged: dict[int, int] = {}
 
     @property
-    def free(self) -> bool:
-        """Whether a slot is free now."""
-        return self.slots.used < self.slots.size
+    def limit(self) -> int:
+        """Calls at once that are allowed now."""
+        return self.slots.size
 
     @property
     def untouched(self) -> bool:
-        """Whether nobody has asked for a slot here yet."""
-        return not (self.slots.used or self.granted or self.denied)
+        """Whether nobody has had or been denied a slot here yet."""
+        return not (self._charged or self.granted or self.denied)
+
+    def available_requests(self, now: float) -> int | None:
+        """Requests that the rate allows now; None without a limit."""
+        return None if self.requests is None else max(0, floor(self.requests.level(now)))
+
+    def available_tokens(self, now: float) -> int | None:
+        """Tokens that the rate allows now; None without a limit."""
+        return None if self.tokens is None else max(0, floor(self.tokens.level(now)))
+
+    def never(self, tokens: int) -> Iterator[Shortfall]:
+        """Why a call of so many tokens is never possible."""
+        if self.tokens is not None and tokens > self.tokens.capacity:
+            yield Shortfall(
+                dimension=f"provider:{self.name}:tokens",
+                needed=tokens,
+                available=floor(self.tokens.capacity),
+                external=True,
+                text=f"more than {self.name} allows in a minute",
+            )
+
+    def short(self, tokens: int, now: float, holders: Holders) -> Iterator[Shortfall]:
+        """Why a call of so many tokens cannot start now. A call of unknown size waits for debts to be paid, too."""
+        size, used = self.slots.size, self.slots.used
+        if used >= size:
+            text = f"all {size} slots at {self.name} are taken"
+            if self.adaptive is not None and size < self.limits.max_concurrent:
+                text += f"; there are {self.limits.max_concurrent} when it is not overloaded"
+            dimension = f"provider:{self.name}"
+            yield Shortfall(dimension=dimension, needed=1, available=0, holders=holders(self.name), text=text)
+        if self.requests is not None and (seconds := self.requests.seconds_until(1, now)) != 0.0:
+            yield self._spent("requests", 1, self.requests, now, seconds)
+        if self.tokens is not None and (seconds := self.tokens.seconds_until(tokens, now)) != 0.0:
+            yield self._spent("tokens", tokens, self.tokens, now, seconds)
+
+    def _spent(self, what: str, needed: int, bucket: Bucket, now: float, seconds: float | None) -> Shortfall:
+        return Shortfall(
+            dimension=f"provider:{self.name}:{what}",
+            needed=needed,
+            available=floor(bucket.level(now)),
+            text=f"the {what} that {self.name} allows in a minute are used up for now",
+            retry_after_seconds=seconds,
+        )
+
+    def take(self, tokens: int, holder: int, now: float, *, forced: bool) -> None:
+        """Begin a call. `forced`: it began before a restart; its slot is taken once, and no rate is charged."""
+        if forced and holder in self._charged:
+            return
+        self.slots.take(holder)
+        self._charged[holder] = 0 if forced else tokens
+        if forced:
+            return
+        self.granted += 1
+        if self.requests is not None:
+            self.requests.take(1, now)
+        if self.tokens is not None:
+            self.tokens.take(tokens, now)
+
+    def give_back(
+        self, holder: int, began_at: float, now: float, outcome: str | None, tokens: int | None, *, answered: bool
+    ) -> None:
+        """End the call of `holder`, once: whoever holds nothing (any more) changes nothing."""
+        charged = self._charged.pop(holder, None)
+        if charged is None:
+            return
+        in_use = self.slots.used
+        self.slots.give_back(holder)
+        if answered:
+            seconds, last = max(0.0, now - began_at), self.mean_call_seconds
+            self.mean_call_seconds = seconds if last is None else last + CALL_WEIGHT * (seconds - last)
+        if self.tokens is not None and tokens is not None:
+            if tokens > charged:
+                self.tokens.take(tokens - charged, now)
+            else:
+                self.tokens.give(charged - tokens, now)
+        if self.adaptive is not None and outcome is not None:
+            self.adaptive.finished(outcome, began_at, in_use, now)
+            self.slots.resize(self.adaptive.limit)
+
+    def retain(self, live: Container[int]) -> None:
+        """Free the slots of all holders but those; what they were charged stays charged."""
+        for holder in [holder for holder in self._charged if holder not in live]:
+            del self._charged[holder]
+            self.slots.give_back(holder)
 
 
 class Providers:
-    """The books over all providers. A provider is known once it is configured or first asked for."""
+    """All providers. One is known once it is configured or a call was granted there."""
 
     def __init__(
         self,
         configured: Iterable[str],
-        limit: Callable[[str], int],
+        limits_of: Callable[[str], ProviderLimits],
         make_slots: Callable[[int], Slots],
         known_at_most: int = 256,
     ) -> None:
-        self.leases: Leases[SlotSpec] = Leases()
-        self._limit = limit
+        self._limits_of = limits_of
         self._make_slots = make_slots
         self._known_at_most = known_at_most
-        self._known: dict[str, Provider] = {}
-        self._configured: frozenset[str] = frozenset()
-        for name in configured:
-            self.find(name)
+        self._known: dict[str, Provider] = {name.casefold(): self._new(name) for name in configured}
         self._configured = frozenset(self._known)
 
     def __iter__(self) -> Iterator[Provider]:
@@ -80,38 +176,99 @@ class Providers:
         return sorted(provider.name for provider in self._known.values() if provider.slots.used)
 
     def find(self, name: str) -> Provider:
-        """The provider of that name, in any case; known from now on."""
+        """The provider of that name, in any case. One that is not known is made up, and not kept."""
+        return self._known.get(name.casefold()) or self._new(name)
+
+    def free(self, name: str) -> int:
+        """Slots that are free there."""
+        slots = self.find(name).slots
+        return max(0, slots.size - slots.used)
+
+    def keep(self, name: str) -> Provider:
+        """The provider of that name, known from now on; idle ones that are not configured make room."""
         key = name.casefold()
-        if key not in self._known:
-            self._forget_idle()
-            if len(self._known) >= self._known_at_most:
-                raise Refused(f"slots of {len(self._known)} providers are in use already")
-            self._known[key] = Provider(name=name, slots=self._make_slots(self._limit(name)))
-        provider = self._known[key]
-        if provider.untouched:
+        provider = self._known.get(key)
+        if provider is None:
+            for idle in self._idle():
+                if len(self._known) < self._known_at_most:
+                    break
+                del self._known[idle]
+            provider = self._known[key] = self._new(name)
+        elif provider.name != name and provider.untouched:
             provider.name = name
         return provider
 
-    def _forget_idle(self) -> None:
-        """Names come from callers: the list of them must not grow without end."""
-        idle = [key for key, p in self._known.items() if not p.slots.used and key not in self._configured]
-        while idle and len(self._known) >= self._known_at_most:
-            del self._known[idle.pop(0)]
+    def never(self, needs: Sequence[ProviderNeed]) -> list[Shortfall]:
+        """Why this is never possible; empty if it is."""
+        return [short for need in merged(needs) for short in self.find(need.name).never(need.tokens)]
 
-    def check(self, name: str, slot_id: str, secret: str | None) -> SlotLease:
-        """The live slot, if it is one of that provider and `secret` is its secret. Raises `Gone` or `Foreign`."""
-        lease = self.leases.find(slot_id)
-        if lease is None or lease.spec.provider.casefold() != name.casefold():
-            raise Gone(f"there is no live slot {slot_id} at {name}")
-        return self.leases.check(slot_id, secret)
+    def short(
+        self, needs: Sequence[ProviderNeed], now: float, holders: Holders = lambda name: ()
+    ) -> list[Shortfall]:
+        """Why this cannot start now; empty if it can. `holders` is asked only where slots are in the way."""
+        found: list[Shortfall] = []
+        for need in merged(needs):
+            found += self.find(need.name).short(need.tokens, now, holders)
+            if need.name.casefold() not in self._known and self._crowded:
+                text = f"slots of {len(self._known)} providers are in use, and no more are kept count of"
+                found.append(Shortfall(dimension=f"provider:{need.name}", needed=1, available=0, text=text))
+        return found
 
-    def enter(self, lease: SlotLease) -> None:
-        """Enter a slot that was found free, or that is known from before a restart."""
-        self.find(lease.spec.provider).slots.take(lease.fence)
-        self.leases.put(lease)
+    def take(self, needs: Sequence[ProviderNeed], holder: int, now: float, *, forced: bool = False) -> None:
+        """Take a slot, a request and the tokens at each: `short` was seen empty, or the lease is from before."""
+        for need in merged(needs):
+            self.keep(need.name).take(need.tokens, holder, now, forced=forced)
 
-    def end(self, key: str) -> SlotLease:
-        """Take a slot out and free it, once."""
-        lease = self.leases.remove(key)
-        self.find(lease.spec.provider).slots.give_back(lease.fence)
-        return lease
+    def give_back(
+        self,
+        needs: Sequence[ProviderNeed],
+        holder: int,
+        began_at: float,
+        now: float,
+        outcome: str | None = None,
+        tokens: int | None = None,
+        *,
+        answered: bool = True,
+    ) -> None:
+        """Free what `take` took, once. `tokens` is what was really used, None when nobody said.
+
+        A report is about one call: where there are several needs it says nothing about any one of them. `answered`
+        is false when nobody said when the call was over, or the holder was more than one call.
+        """
+        needs = merged(needs)
+        if len(needs) > 1:
+            outcome = tokens = None
+        for need in needs:
+            provider = self._known.get(need.name.casefold())
+            if provider is not None:
+                provider.give_back(holder, began_at, now, outcome, tokens, answered=answered)
+
+    def retain(self, live: Container[int]) -> None:
+        """Free the slots of all holders but those: after a crash of the shell, which knows what it journalled."""
+        for provider in self._known.values():
+            provider.retain(live)
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether another name could not be kept without forgetting who holds a slot."""
+        return len(self._known) >= self._known_at_most and not self._idle()
+
+    def _idle(self) -> list[str]:
+        """Names come from callers: the list of them must not grow without end, so these may be forgotten."""
+        return [key for key, each in self._known.items() if not each.slots.used and key not in self._configured]
+
+    def _new(self, name: str) -> Provider:
+        limits = self._limits_of(name)
+        return Provider(name, limits, self._make_slots(limits.max_concurrent))
+
+
+def merged(needs: Sequence[ProviderNeed]) -> Sequence[ProviderNeed]:
+    """One need for each provider, sorted by name: the first spelling, all the tokens."""
+    if len(needs) < 2:
+        return needs
+    by_name: dict[str, ProviderNeed] = {}
+    for need in needs:
+        key = need.name.casefold()
+        first = by_name.get(key)
+        by_name[key] = need if first is None else ProviderNeed(name=first.name, tokens=first.tokens + need.tokens)
+    return tuple(by_name[key] for key in sorted(by_name))

@@ -1,7 +1,12 @@
-"""What the rules need to know of counted slots. The real ones are `trio.CapacityLimiter`s, in the shell."""
+"""Counted slots: what the rules need to know of them, and how many jobs may run at once.
+
+The real slots are `trio.CapacityLimiter`s, in the shell.
+"""
 
 from collections.abc import Hashable
 from typing import Protocol
+
+import msgspec
 
 
 class Slots(Protocol):
@@ -28,3 +33,21 @@ class Slots(Protocol):
     def give_back(self, holder: Hashable) -> None:
         """Take back the one of `holder`."""
         ...
+
+
+class SlotRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How many jobs at once: a fixed number, or worked out from the machine on every reading."""
+
+    fixed: int | None = None
+    bytes_per_job: int
+    max_jobs: int
+
+    def size(self, free_bytes: int, cores: int, gpus: int) -> int:
+        """The guide's `clamp(min(memory slots, cores, x2 with a GPU), 1, max_jobs)`, or the fixed number.
+
+        `free_bytes` is what jobs may have together: A - Y.
+        """
+        if self.fixed is not None:
+            return self.fixed
+        memory_slots = max(0, free_bytes) // max(1, self.bytes_per_job)
+        return max(1, min(memory_slots, cores * (2 if gpus else 1), self.max_jobs))

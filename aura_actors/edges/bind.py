@@ -95,12 +95,21 @@ def _listen_tcp(family: int, address: tuple[object, ...]) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        _notice_the_lost(sock)
         sock.bind(address)
         sock.listen(BACKLOG)
     except BaseException:  # raised again: no socket stays open
         sock.close()
         raise
     return sock
+
+
+def _notice_the_lost(sock: socket.socket) -> None:
+    """Connections inherit it: a peer that vanished without a word, perhaps while it waits, is found out in 60 s."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):  # not everywhere
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _tcp_error(error: OSError, host: str, port: int) -> AlreadyServed | InvalidValue:

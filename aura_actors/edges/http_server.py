@@ -11,7 +11,7 @@ from typing import Any, cast
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Event, RawData
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
@@ -23,8 +23,11 @@ from aura_actors.edges.head import MAX_HEAD_BYTES
 
 PEER = "aura.peer"
 """In the state of each request's scope: the `Peer` of its connection."""
+CLOSING = "closing"
+"""In the state of every request's scope: a `trio.Event`, set when requests under way should come to their end."""
 
 _BOOKKEEPING_SECONDS = 1.0
+_PIECE_BYTES = 64 * 1024
 
 
 class HttpServer:
@@ -34,7 +37,8 @@ class HttpServer:
         self._app = ASGIWrapper(app)
         self._config = config
         self._context = WorkerContext(None)
-        self._state: LifespanState = {}
+        self._closing = trio.Event()
+        self._state: LifespanState = {CLOSING: self._closing}
         self._lifespan = Lifespan(self._app, config, self._state)
 
     async def start(self, nursery: trio.Nursery) -> None:
@@ -55,7 +59,8 @@ class HttpServer:
         return True
 
     async def terminate(self) -> None:
-        """From now on a connection ends after the request under way; idle ones end at once."""
+        """From now on a connection ends after the request under way, which is told; idle ones end at once."""
+        self._closing.set()
         await self._context.terminated.set()
 
     async def serve(self, connection: Connection) -> None:
@@ -67,9 +72,12 @@ class HttpServer:
 
 
 class _Server(TCPServer):
-    """Hypercorn's server of one connection, with three cures.
+    """Hypercorn's server of one connection, with four cures.
 
     A peer that ends leaves the connection to the idle timer: here the timer is stopped.
+
+    While a request is under way and another was sent behind it, nothing is read, so that a peer which goes is not
+    missed until the first is answered, and that may wait for an hour: here a little is read ahead.
 
     A peer that resets while Hypercorn answers the first of several pipelined requests leaves it waiting for ever,
     its socket open: here a failed send ends the connection.
@@ -86,8 +94,38 @@ class _Server(TCPServer):
             await super().run()
 
     async def _read_data(self) -> None:
-        await super()._read_data()
+        self._ahead = b""
+        while data := await self._receive():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read_ahead)
+                await self.protocol.handle(RawData(data))
+                nursery.cancel_scope.cancel()
+        if data is not None:
+            await self.protocol.handle(RawData(data))
+        await self.protocol.handle(Closed())
         await self.idle_task.stop()
+
+    async def _receive(self) -> bytes | None:
+        """What came, empty where the peer has ended; None where the connection is no more."""
+        if self._ahead:
+            data, self._ahead = self._ahead, b""
+            return data
+        try:
+            return bytes(await self.stream.receive_some(_PIECE_BYTES))
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            return None
+
+    async def _read_ahead(self) -> None:
+        """Until the data before it are handled; a peer that ends takes its requests along."""
+        while len(self._ahead) < _PIECE_BYTES:
+            try:
+                data = await self.stream.receive_some(_PIECE_BYTES)
+            except (trio.ClosedResourceError, trio.BrokenResourceError):
+                data = b""
+            if not data:
+                self._life.cancel()
+                return
+            self._ahead += data
 
     async def protocol_send(self, event: Event) -> None:
         """As the base class, to the end."""

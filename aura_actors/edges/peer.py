@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
-from aura_actors.collectors.identity import Peer, ProcessIdentity, claim
+from aura_actors.collectors.identity import Peer, claim
 from aura_actors.collectors.process_look import start_ticks_of
+from aura_actors.domain.needs import ProcessIdentity
 from aura_actors.edges.tokens import Headers, Standing, header_values
 from aura_actors.wire.scopes import Scope
 

@@ -14,7 +14,8 @@ from aura_actors.errors import AskTimeout, NotStarted
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.ref import Ref
 from aura_actors.kernel.request import Request
-from aura_actors.messages.admission import AdmissionMessage, Totals
+from aura_actors.messages.admission import AdmissionMessage
+from aura_actors.messages.admission_view import Totals
 from aura_actors.messages.cleanup import CleanupMessage
 from aura_actors.messages.gpu import GpuMessage
 from aura_actors.messages.history import History

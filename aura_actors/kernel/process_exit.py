@@ -22,7 +22,7 @@ async def wait_process_exit(pid: int, start_ticks: int, *, poll_seconds: float =
     epoch. A process of which only its exit status is left has ended. May be cancelled; keeps no descriptor then.
     """
     await trio.lowlevel.checkpoint()
-    while not _has_ended(pid, start_ticks):
+    while not has_ended(pid, start_ticks):
         if await _wait_pidfd(pid, start_ticks):
             return
         await trio.sleep(poll_seconds)
@@ -37,7 +37,7 @@ async def _wait_pidfd(pid: int, start_ticks: int) -> bool:
     except (OSError, AttributeError):  # EMFILE, ENOSYS, EPERM of a sandbox; not Linux
         return False
     try:
-        if _has_ended(pid, start_ticks):  # between the first look and the pidfd, which may be another's
+        if has_ended(pid, start_ticks):  # between the first look and the pidfd, which may be another's
             return True
         with suppress(OSError):  # ENOSPC: the limit on watches
             await trio.lowlevel.wait_readable(descriptor)
@@ -47,8 +47,8 @@ async def _wait_pidfd(pid: int, start_ticks: int) -> bool:
         os.close(descriptor)
 
 
-def _has_ended(pid: int, start_ticks: int) -> bool:
-    """False as well where nothing can be found out at present."""
+def has_ended(pid: int, start_ticks: int) -> bool:
+    """Whether that very process is no more; False as well where nothing can be found out at present."""
     try:
         text = _read_stat(pid)
     except (FileNotFoundError, ProcessLookupError):

@@ -2,7 +2,8 @@
 
 parts      the composition root: the one file that knows every part, and the supervision tree as data
 opening    `open_runtime`: claim the data directory, run the tree, stop it in order
-library    what an embedding program holds: reserve, provider, latest values
+library    what an embedding program holds: reserve, provider, latest values; needs: their arguments;
+           reservation: the leases behind them
 serving    `serve`: the daemon around it (sockets, signals, ready file); systemd: telling it how we are
 """
 

@@ -1,38 +1,32 @@
 """What a program that embeds the runtime holds: the latest values, reservations, provider slots, subscriptions.
 
-Owns the scoped use of leases: taken at the start of a block, renewed while it runs, given back on every way out.
-The decision is admission's, as for everybody else.
+Owns these verbs and their arguments; how a lease is taken, kept and given back is `reservation`'s.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from os import PathLike
 from typing import TypeVar
 
 import msgspec
-import structlog
-import trio
 
-from aura_actors.domain.ledger import JobSpec
+from aura_actors.domain.needs import ProcessIdentity
 from aura_actors.edges.services import ask
-from aura_actors.errors import AuraError, Conflict, Foreign, Gone, InvalidValue, Unavailable
+from aura_actors.errors import InvalidValue
 from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.cell import DeadLetter
 from aura_actors.kernel.latest import Latest
-from aura_actors.kernel.request import Request
-from aura_actors.messages import admission as m
 from aura_actors.messages import public
 from aura_actors.messages.sampler import CollectNow
 from aura_actors.messages.topics import Publication
+from aura_actors.runtime.needs import Duration, Gpu, Providers, Size, checked, seconds_of, spec_of
 from aura_actors.runtime.parts import Parts
+from aura_actors.runtime.reservation import HeldSlot, Reservations
 from aura_actors.wire import actors, metrics
-from aura_actors.wire.admission import JobId, Lease, Name, Slot
-from aura_actors.wire.units import parse_size
+from aura_actors.wire.admission import Lease, ProviderBody
 
 T = TypeVar("T")
 
-log = structlog.get_logger("aura_actors.runtime")
-
-OWNER = "embedded"
 COLLECT_SECONDS = 10.0
 
 
@@ -84,16 +78,21 @@ class Frames:
 class Runtime:
     """A running runtime. Made by `open_runtime`."""
 
-    def __init__(self, parts: Parts, nursery: trio.Nursery) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._nursery = nursery
-        self._reserved: set[str] = set()
+        ttl_seconds = parts.settings.admission.max_lease_ttl
+        self._reservations = Reservations(parts.admission.ref, ttl_seconds=ttl_seconds)
         self.latest = LatestValues(parts)
 
     @property
     def parts(self) -> Parts:
         """The wired parts, for the daemon and for tests."""
         return self._parts
+
+    @property
+    def reservations(self) -> Reservations:
+        """What this program holds, for whoever opens and closes the runtime."""
+        return self._reservations
 
     @property
     def dead_letters(self) -> Bus[DeadLetter]:
@@ -119,48 +118,68 @@ class Runtime:
 
     @asynccontextmanager
     async def reserve(
-        self, job_id: str, *, memory: int | str | None = None, gpu: bool = False, kind: str | None = None
+        self,
+        job_id: str,
+        *,
+        memory: Size | None = None,
+        cpu: float = 0,
+        gpu: Gpu = False,
+        gpu_memory: Size | None = None,
+        scratch: Size | None = None,
+        units: Mapping[str, int] | None = None,
+        providers: Providers = (),
+        priority: str = "normal",
+        kind: str | None = None,
+        wait: Duration | None = None,
+        max_runtime: Duration | None = None,
+        hold_paths: Sequence[str | PathLike[str]] = (),
+        process: bool | ProcessIdentity = False,
     ) -> AsyncIterator[Lease]:
         """Hold a lease for the time of the block.
 
-        `memory` is bytes or a size such as `"2GiB"`; `[admission] bytes_per_job` where it is not given. Raises
-        `Refused` with the reasons when there is no room now, `NeverFits` when there never will be, `Conflict`
-        when another block or somebody else holds that id. The lease is renewed while the block runs.
+        Sizes are bytes or texts such as `"2GiB"`, durations seconds or texts such as `"10m"`. `memory` is what the
+        job uses at most (`[admission] bytes_per_job` where it is not given), `cpu` counts cores, `gpu_memory` is on
+        each device; `gpu=GpuNeed(required=False)` takes a device only where one is free. With `wait` the block
+        begins when there is room; `math.inf` waits as long as it takes. `max_runtime` ends the lease though the
+        block goes on. `process` says whose memory is the job's, and the lease ends with it: a child process, or
+        True for this one and its children. By default nobody's is, which is safe: what the jobs use is held twice
+        until admission learns whose it is. This process counts once for all the jobs that name it, its own memory
+        included: reserve for that as well.
+
+        Raises `Refused` with the reasons when there is no room (in time), `NeverFits` when there never will be,
+        `Conflict` when another block or somebody else holds that id, `Draining` when nothing is admitted,
+        `InvalidValue` for a wrong argument. Whoever is cancelled leaves nothing behind.
         """
-        if job_id in self._reserved:
-            raise Conflict(f"job {job_id} is held by another block of this program")
-        bytes_wanted = self._parts.settings.admission.bytes_per_job if memory is None else parse_size(memory)
-        spec = JobSpec(memory_bytes=bytes_wanted, requires_gpu=gpu, kind=kind)
-        request = m.Acquire(job_id=_checked(job_id, JobId, "job_id"), owner=OWNER, spec=spec, ttl_seconds=None)
-        self._reserved.add(job_id)
-        try:
-            try:
-                grant = await self._ask(request)
-            except trio.Cancelled:
-                self._nursery.start_soon(self._take_back, request)
-                raise
-            lease = public.lease(grant.lease, self._moment())
-            key = {"job_id": job_id, "secret": lease.lease_id}
-            async with self._kept(
-                lease.ttl_seconds,
-                lambda: self._ask(m.Renew(ttl_seconds=None, **key)),
-                lambda: self._ask(m.Release(**key)),
-            ):
-                yield lease
-        finally:
-            self._reserved.discard(job_id)
+        spec = spec_of(
+            job_id,
+            bytes_per_job=self._parts.settings.admission.bytes_per_job,
+            memory=memory,
+            cpu=cpu,
+            gpu=gpu,
+            gpu_memory=gpu_memory,
+            scratch=scratch,
+            units=units,
+            providers=providers,
+            priority=priority,
+            kind=kind,
+            max_runtime=max_runtime,
+            hold_paths=hold_paths,
+        )
+        async with self._reservations.job(job_id, spec, wait_seconds=seconds_of(wait), process=process) as held:
+            yield public.lease(held, self._moment(), public.gpu_indexes(self._parts.snapshots.value))
 
     @asynccontextmanager
-    async def provider(self, name: str) -> AsyncIterator[Slot]:
-        """Hold a slot at a provider for the time of the block. Raises `Refused` when all are taken."""
-        held = await self._ask(m.AcquireSlot(provider=_checked(name, Name, "name"), owner=OWNER, ttl_seconds=None))
-        slot = public.slot(held, self._moment())
-        key = {"provider": name, "slot_id": slot.slot_id, "secret": slot.lease_id}
-        async with self._kept(
-            slot.ttl_seconds,
-            lambda: self._ask(m.RenewSlot(ttl_seconds=None, **key)),
-            lambda: self._ask(m.ReleaseSlot(**key)),
-        ):
+    async def provider(
+        self, name: str, *, tokens: int = 0, wait: Duration | None = None
+    ) -> AsyncIterator[HeldSlot]:
+        """Hold a slot at a provider for the time of the block, and `tokens` of its budget.
+
+        `slot.settle(tokens=731)` corrects the estimate at the end of the block. Raises as `reserve` does.
+        """
+        need = checked({"name": name, "tokens": tokens}, ProviderBody)
+        async with self._reservations.slot(
+            need.name, need.tokens, lambda held: public.slot(held, self._moment()), wait_seconds=seconds_of(wait)
+        ) as slot:
             yield slot
 
     def subscribe(self, topic: str) -> "Frames":
@@ -169,49 +188,5 @@ class Runtime:
             raise InvalidValue(f"there is no topic {topic!r}; there is {', '.join(self._parts.topics)}")
         return Frames(self._parts.topics[topic])
 
-    @asynccontextmanager
-    async def _kept(
-        self, ttl_seconds: float, renew: Callable[[], Awaitable[object]], release: Callable[[], Awaitable[object]]
-    ) -> AsyncIterator[None]:
-        renewing = trio.CancelScope()
-        self._nursery.start_soon(_renew_until, renewing, ttl_seconds / 3, renew)
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            # On every way out; a lease that is gone already, or that ends by its time, needs no release.
-            with trio.CancelScope(shield=True), suppress(Gone, Foreign, Unavailable):
-                await release()
-
-    async def _take_back(self, request: m.Acquire) -> None:
-        """Nobody waits for this grant any more, and it may have been made: the same request finds it."""
-        with suppress(AuraError):
-            lease = (await self._ask(request)).lease
-            await self._ask(m.Release(job_id=lease.key, secret=lease.secret))
-
-    async def _ask(self, request: Request[T]) -> T:
-        return await ask(self._parts.admission.ref, request)
-
     def _moment(self) -> public.Moment:
         return public.Moment(self._parts.surroundings.clock(), self._parts.surroundings.wall())
-
-
-async def _renew_until(scope: trio.CancelScope, seconds: float, renew: Callable[[], Awaitable[object]]) -> None:
-    with scope:
-        while True:
-            await trio.sleep(seconds)
-            try:
-                await renew()
-            except Unavailable as error:
-                log.warning("renewal failed, trying again", error=str(error))
-            except (Gone, Foreign) as error:
-                log.warning("lease lost while in use", error=str(error))
-                return
-
-
-def _checked(value: str, kind: object, name: str) -> str:
-    try:
-        msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise InvalidValue(str(error), path=name) from None
-    return value

@@ -50,15 +50,22 @@ async def open_runtime(
             with parts.pauses.watching():
                 async with trio.open_nursery() as nursery:
                     await nursery.start(partial(_supervise, parts, stopping))
+                    runtime = Runtime(parts)
+                    await nursery.start(_keep, runtime)
                     try:
-                        yield Runtime(parts, nursery)
+                        yield runtime
                     finally:
+                        runtime.reservations.end()
                         stopping.set()
         finally:
             default_threads.total_tokens = size_before  # the program's own, which the tuner resized
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(_let_go, held, folder, limiter=own_thread)
+
+
+async def _keep(runtime: Runtime, *, task_status: trio.TaskStatus[None]) -> None:
+    await runtime.reservations.run(task_status=task_status)
 
 
 async def _supervise(parts: Parts, stopping: trio.Event, *, task_status: trio.TaskStatus[None]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from aura_actors.actors.admission import Admission, Seen
+from aura_actors.actors.admission import Admission, Environment
 from aura_actors.actors.cleanup import Cleanup
 from aura_actors.actors.gpu import Gpu, Probe
 from aura_actors.actors.publisher import Publisher, World
@@ -23,13 +23,11 @@ from aura_actors.collectors.attribution import Attribution
 from aura_actors.config import Settings
 from aura_actors.domain.alerts import Alerts
 from aura_actors.domain.attribution import Root
-from aura_actors.domain.cpu_gate import CpuGate
 from aura_actors.domain.gpu import GpuState
-from aura_actors.domain.headroom import Levels
 from aura_actors.domain.schedule import Periods
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.edges.bind import address_of
-from aura_actors.edges.feed import Feed, Limits
+from aura_actors.edges.feed import Desk, Feed, Limits
 from aura_actors.edges.http.app import build
 from aura_actors.edges.http.guard import Guard
 from aura_actors.edges.http.page import StaticFile
@@ -42,12 +40,14 @@ from aura_actors.kernel.cell import Cell, DeadLetter
 from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.pauses import GcPauses
+from aura_actors.kernel.process_exit import has_ended
 from aura_actors.kernel.reports import CrashReport
 from aura_actors.kernel.supervisor import Supervisor
 from aura_actors.kernel.threads import LimiterStatistics, Threads, default_statistics
 from aura_actors.kernel.watchdog import LoopWatchdog
 from aura_actors.messages import public
-from aura_actors.messages.admission import AdmissionMessage, AdmissionView, Totals
+from aura_actors.messages.admission import AdmissionMessage
+from aura_actors.messages.admission_view import AdmissionView, Totals
 from aura_actors.messages.cleanup import CleanupMessage
 from aura_actors.messages.gpu import GpuMessage
 from aura_actors.messages.incidents import Incidents
@@ -125,7 +125,7 @@ class Parts:
         self.snapshots: Latest[Snapshot | None] = Latest(None)
         self.gpus: Latest[GpuState | None] = Latest(None)
         self.roots: Latest[tuple[Root, ...]] = Latest(())
-        """Where the processes of leases are to be found; set by whoever knows (no lease names its process yet)."""
+        """Where the processes of leases are to be found; set by admission."""
         self.totals = Latest(Totals(job_slots=0, active_jobs=0, reserved_bytes=0, active_providers=()))
         self.view: Latest[AdmissionView | None] = Latest(None)
         self.cleanup_state = Latest(CleanupState(tasks=[]))
@@ -162,9 +162,11 @@ class Parts:
         )
 
     def ready(self) -> bool:
-        """True once decisions rest on measurements: two samples are in, and admission has its books."""
+        """True once decisions rest on measurements, two samples and admission's books, and while not draining."""
         taken = self.snapshots.value
         running = any(node.name == "admission" and node.state == "running" for node in self.supervisor.nodes())
+        if self.totals.value.draining:
+            return False
         return running and taken is not None and taken.number >= 2 and self.view.value is not None
 
     def actors(self) -> Actors:
@@ -217,20 +219,25 @@ class Parts:
 
     def _admission(self) -> Callable[[], Admission]:
         limiter = self.threads.limiter("journal")
-        rule = rules.admission_rule(self.settings)
-        seen = Seen(cpu=CpuGate(rule.cpu_threshold_percent), external=Levels())
+        rule, seen, around = rules.admission_rule(self.settings), rules.seen(self.settings), self.surroundings
+        environment = Environment(
+            clock=around.clock,
+            boot_clock=around.boot_clock,
+            wall=around.wall,
+            secret=lambda: secrets.token_urlsafe(18),
+            chance=around.chance,
+            alive=lambda process: not has_ended(process.pid, process.start_ticks),
+        )
         return lambda: Admission(
             rule,
             journal=self._held.journal,
             snapshots=self.snapshots,
             totals=self.totals,
             view=self.view,
+            roots=self.roots,
             seen=seen,
             limiter=limiter,
-            clock=self.surroundings.clock,
-            wall=self.surroundings.wall,
-            secret=lambda: secrets.token_urlsafe(18),
-            chance=self.surroundings.chance,
+            environment=environment,
         )
 
     def _cleanup(self) -> Callable[[], Cleanup]:
@@ -289,7 +296,9 @@ class Parts:
         files = self._held.files.values()
         return [
             Component(
-                name="leases", allocated_bytes=sum(x.record_bytes for x in leases), active_instances=len(leases)
+                name="leases",
+                allocated_bytes=sum(x.lease.record_bytes for x in leases),
+                active_instances=len(leases),
             ),
             Component(name="page", allocated_bytes=sum(len(f.content) for f in files), active_instances=len(files)),
         ]
@@ -304,6 +313,14 @@ class Parts:
             topics=self.topics,
             events=self.events,
             access=access,
+            desk=Desk(
+                admission=self.admission.ref,
+                bytes_per_job=settings.admission.bytes_per_job,
+                gpu_indexes=lambda: public.gpu_indexes(self.snapshots.value),
+                clock=self.surroundings.clock,
+                wall=self.surroundings.wall,
+                threads=self.threads.limiter("claims"),
+            ),
             sampler_interval_seconds=settings.sampler.interval,
             limits=Limits(
                 max_clients=settings.feed.max_clients, max_clients_per_address=settings.feed.max_clients_per_address

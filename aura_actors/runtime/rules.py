@@ -9,16 +9,25 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aura_actors.actors.admission import AdmissionRule
+from aura_actors.actors.admission import AdmissionRule, Seen
 from aura_actors.cleaners import TempFiles
 from aura_actors.cleaners.base import Every
 from aura_actors.config import Settings
+from aura_actors.domain.accounts import Allowance
 from aura_actors.domain.alerts import Threshold
-from aura_actors.domain.headroom import MemoryRule
-from aura_actors.domain.ledger import SlotRule
+from aura_actors.domain.asked import TtlRule
+from aura_actors.domain.busy_gate import BusyGate
+from aura_actors.domain.devices import GpuRule
+from aura_actors.domain.freshness import Freshness
+from aura_actors.domain.ledger import LedgerRule
+from aura_actors.domain.providers import ProviderLimits, Providers
+from aura_actors.domain.room import shape
+from aura_actors.domain.slots import SlotRule
 from aura_actors.domain.thread_pool import ThreadPoolRule
+from aura_actors.domain.waiting import Queue, QueueRule
 from aura_actors.edges.access import Access
 from aura_actors.edges.tokens import Credential
+from aura_actors.kernel.permits import Permits
 from aura_actors.messages.history import History
 
 
@@ -26,21 +35,51 @@ def admission_rule(settings: Settings) -> AdmissionRule:
     """The settings of admission as its rules take them."""
     options = settings.admission
     return AdmissionRule(
-        memory=MemoryRule(
-            reserved_for_ui_bytes=options.reserved_for_ui,
-            threshold_percent=options.memory_threshold_percent,
-            limit_bytes=options.memory_limit,
+        ledger=LedgerRule(
+            memory=Allowance(
+                reserved_bytes=options.reserved_for_ui, threshold_percent=options.memory_threshold_percent
+            ),
+            memory_limit_bytes=options.memory_limit,
+            slots=SlotRule(
+                fixed=None if options.job_slots == "auto" else options.job_slots,
+                bytes_per_job=options.bytes_per_job,
+                max_jobs=options.max_jobs,
+            ),
+            gpu=GpuRule(
+                busy_percent=options.gpu_threshold_percent, memory_percent=options.gpu_memory_threshold_percent
+            ),
+            scratch=Allowance(threshold_percent=options.scratch_threshold_percent),
+            units={name: unit.count for name, unit in options.units.by_name.items()},
+            freshness=Freshness(interval_seconds=settings.sampler.interval),
         ),
-        slots=SlotRule(
-            fixed=None if options.job_slots == "auto" else options.job_slots,
-            bytes_per_job=options.bytes_per_job,
-            max_jobs=options.max_jobs,
-        ),
-        cpu_threshold_percent=options.cpu_threshold_percent,
-        lease_ttl_seconds=options.lease_ttl,
-        max_lease_ttl_seconds=options.max_lease_ttl,
-        providers=tuple(settings.providers.by_name),
-        provider_limit=settings.providers.max_concurrent,
+        ttl=TtlRule(default_seconds=options.lease_ttl, most_seconds=options.max_lease_ttl),
+        queue=queue_rule(settings),
+        scratch_path=str(options.scratch_path or settings.data_dir),
+    )
+
+
+def queue_rule(settings: Settings) -> QueueRule:
+    """The settings of the queue as its rules take them."""
+    return QueueRule(limit=settings.admission.queue_limit)
+
+
+def seen(settings: Settings) -> Seen:
+    """What admission keeps over its crashes, as it is at the start."""
+    return Seen(
+        gate=BusyGate(settings.admission.cpu_threshold_percent),
+        providers=Providers(settings.providers.by_name, lambda name: provider_limits(settings, name), Permits),
+        queue=Queue(queue_rule(settings), shape=shape),
+    )
+
+
+def provider_limits(settings: Settings, name: str) -> ProviderLimits:
+    """What one provider allows, configured or not."""
+    table = settings.providers.find(name)
+    return ProviderLimits(
+        max_concurrent=settings.providers.max_concurrent(name),
+        requests_per_minute=table.requests_per_minute,
+        tokens_per_minute=table.tokens_per_minute,
+        adaptive=table.adaptive,
     )
 
 

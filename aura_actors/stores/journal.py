@@ -12,9 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from aura_actors.domain.leases import renewed
-from aura_actors.domain.ledger import JobLease
-from aura_actors.domain.providers import SlotLease
+from aura_actors.domain.leases import Lease, renewed
 from aura_actors.errors import StoreUnavailable
 from aura_actors.stores.sqlite import open_database, transaction
 
@@ -23,18 +21,25 @@ SCHEMA = (
     CREATE TABLE lease (fence INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL) STRICT;
     CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    # Provider slots are leases like any other now; those of an older program, which last seconds, are let go.
+    """
+    ALTER TABLE lease RENAME TO lease_before;
+    CREATE TABLE lease (fence INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+    INSERT INTO lease SELECT fence, body FROM lease_before WHERE kind = 'job';
+    DROP TABLE lease_before;
+    """,
 )
-JOB, SLOT = "job", "slot"
+_ENCODER = msgspec.msgpack.Encoder()
 BUSY_SECONDS = 1.0
 """How long to wait for another process that has the file locked: admission answers nobody meanwhile."""
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
-    """What the journal holds: live leases, and the highest fence ever handed out."""
+    """What the journal holds: live leases, the highest fence ever handed out, and whether the program is new."""
 
     fence: int
-    jobs: tuple[JobLease, ...]
-    slots: tuple[SlotLease, ...]
+    leases: tuple[Lease, ...]
+    restarted: bool
 
 
 class Journal:
@@ -77,35 +82,23 @@ class Journal:
             facts = dict(db.execute("SELECT name, value FROM fact").fetchall())
             if facts.get("boot") != self._boot:
                 db.execute("DELETE FROM lease")
-            rows = db.execute("SELECT kind, body FROM lease ORDER BY fence").fetchall()
-            jobs = [msgspec.msgpack.decode(body, type=JobLease) for kind, body in rows if kind == JOB]
-            slots = [msgspec.msgpack.decode(body, type=SlotLease) for kind, body in rows if kind == SLOT]
-            if facts.get("session") != self._session:
-                jobs = [renewed(job, max(now, job.expires_at - job.ttl_seconds), job.ttl_seconds) for job in jobs]
-                slots = [
-                    renewed(slot, max(now, slot.expires_at - slot.ttl_seconds), slot.ttl_seconds) for slot in slots
-                ]
-                _put(db, JOB, jobs)
-                _put(db, SLOT, slots)
+            rows = db.execute("SELECT body FROM lease ORDER BY fence").fetchall()
+            leases = [msgspec.msgpack.decode(body, type=Lease) for (body,) in rows]
+            restarted = facts.get("session") != self._session
+            if restarted:
+                leases = [_full_time(lease, now) for lease in leases]
+                _put(db, leases)
             _set(db, boot=self._boot, session=self._session)
-            return Recovered(fence=int(facts.get("fence", 0)), jobs=tuple(jobs), slots=tuple(slots))
+            return Recovered(fence=int(facts.get("fence", 0)), leases=tuple(leases), restarted=restarted)
 
-    def record_job(self, lease: JobLease) -> None:
-        """Write a new or renewed job lease."""
+    def write(self, leases: Sequence[Lease], erased: Sequence[int]) -> None:
+        """Write new and changed leases and forget those that ended, all or nothing."""
         with self._writing() as db:
-            _put(db, JOB, [lease])
-            _count(db, lease.fence)
-
-    def record_slot(self, lease: SlotLease) -> None:
-        """Write a new or renewed slot lease."""
-        with self._writing() as db:
-            _put(db, SLOT, [lease])
-            _count(db, lease.fence)
-
-    def erase(self, fences: Sequence[int]) -> None:
-        """Forget leases that ended."""
-        with self._writing() as db:
-            db.executemany("DELETE FROM lease WHERE fence = ?", [(fence,) for fence in fences])
+            _put(db, leases)
+            if leases:
+                _count(db, max(lease.fence for lease in leases))
+            if erased:
+                db.executemany("DELETE FROM lease WHERE fence = ?", [(fence,) for fence in erased])
 
     def close(self) -> None:
         """Close the file."""
@@ -137,9 +130,13 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
         raise sqlite3.DatabaseError(f"it is damaged ({found if found != 'ok' else 'cut short'})")
 
 
-def _put(db: sqlite3.Connection, kind: str, leases: Sequence[JobLease] | Sequence[SlotLease]) -> None:
-    rows = [(lease.fence, kind, msgspec.msgpack.encode(lease)) for lease in leases]
-    db.executemany("INSERT OR REPLACE INTO lease (fence, kind, body) VALUES (?, ?, ?)", rows)
+def _full_time(lease: Lease, now: float) -> Lease:
+    return renewed(lease, max(now, lease.expires_at - lease.ttl_seconds), lease.ttl_seconds)
+
+
+def _put(db: sqlite3.Connection, leases: Sequence[Lease]) -> None:
+    rows = [(lease.fence, _ENCODER.encode(lease)) for lease in leases]
+    db.executemany("INSERT OR REPLACE INTO lease (fence, body) VALUES (?, ?)", rows)
 
 
 def _count(db: sqlite3.Connection, fence: int) -> None:

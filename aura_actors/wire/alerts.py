@@ -9,15 +9,23 @@ class Alert(Wire, frozen=True, kw_only=True):
     """A threshold that is exceeded, or was until `clearedAt`."""
 
     name: str
+    """Of the threshold, as in `[alerts]`."""
     value: float
+    """As it was when the alert was raised."""
     threshold: float
+    """What it exceeds."""
     unit: str
+    """Of both: % or °C."""
     raised_at: dt.datetime
+    """Since when."""
     cleared_at: dt.datetime | None
+    """Until when; null while it is exceeded."""
     text: str
+    """The same as a sentence."""
 
 
 class Alerts(Wire, frozen=True, kw_only=True):
     """What is exceeded now."""
 
     active: list[Alert]
+    """One for each threshold."""

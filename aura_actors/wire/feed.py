@@ -1,7 +1,7 @@
 """Frames of the WebSocket feed, both ways. Server frames carry `type`; so do the client's.
 
-Owns the protocol's vocabulary. `data` of a snapshot is one of the public Structs, encoded once, so it stands here
-as raw JSON.
+Owns the vocabulary of subscribing and publishing; what a session says about leases is in `session`. `data` of a
+snapshot is one of the public Structs, encoded once, so it stands here as raw JSON.
 """
 
 import datetime as dt
@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from aura_actors.wire.admission import Problem
 from aura_actors.wire.metrics import Wire
+from aura_actors.wire.session import Asked, FrameId
 
 Topic = Literal["system", "process", "utilization", "admission", "providers", "cleanup", "alerts", "actors"]
 TOPICS: tuple[Topic, ...] = (
@@ -25,6 +27,10 @@ class Limits(Wire, frozen=True, kw_only=True):
     min_interval_ms: int
     max_interval_ms: int
     heartbeat_seconds: float
+    max_waiting: int
+    """Acquires that may wait at once."""
+    max_leases: int
+    """Leases that may be held at once."""
 
 
 class Hello(Wire, frozen=True, kw_only=True, tag="hello"):
@@ -52,6 +58,10 @@ class ErrorFrame(Wire, frozen=True, kw_only=True, tag="error"):
 
     pointer: str
     detail: str
+    id: FrameId | UnsetType = UNSET
+    """Of the frame, where it had one."""
+    problem: Problem | UnsetType = UNSET
+    """What HTTP would have answered, where admission was asked."""
 
 
 class Frame(Wire, frozen=True, kw_only=True):
@@ -95,4 +105,4 @@ class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True, tag="unsubscribe", 
     topics: Annotated[list[str], Meta(min_length=1, max_length=32)]
 
 
-ClientFrame = Subscribe | Unsubscribe
+ClientFrame = Subscribe | Unsubscribe | Asked

@@ -51,9 +51,13 @@ UTILIZATION = {
 }
 PROVIDERS = {
     "providers": [
-        {"name": "OpenAI", "maxConcurrent": 5, "active": 2, "available": 3, "grantedTotal": 9, "deniedTotal": 0}
+        {
+            "name": "OpenAI", "maxConcurrent": 5, "active": 2, "available": 3, "queued": 0, "grantedTotal": 9,
+            "deniedTotal": 0, "requestsPerMinute": None, "requestsAvailable": None, "tokensPerMinute": None,
+            "tokensAvailable": None, "adaptive": False,
+        }
     ]
-}
+}  # fmt: skip
 MAILBOX = {
     "depth": 3, "highWater": 4, "capacity": 64, "handled": 9, "refused": 0, "dropped": 0, "handlerSeconds": 0.1,
 }  # fmt: skip

@@ -36,17 +36,24 @@ def test_the_decision_is_the_exit_status(
 
 def test_the_options_are_the_request(daemon: Any) -> None:
     daemon.answers[ASK] = decision("grant")
-    needs = ["--memory", "1.5GiB", "--gpu", "--priority", "high"]
+    needs = ["--memory", "1.5GiB", "--cpu", "1.5", "--gpu", "--gpu-memory", "1GiB", "--priority", "high"]
     assert run(["preflight", *needs, "--job-id", "video-1", "--kind", "render"]) == 0
     ((_, headers, body),) = daemon.asked
     assert headers["Content-Type"] == "application/json"
     assert json.loads(body) == {
         "jobId": "video-1",
         "memoryBytes": 3 * 512 * 1024**2,
-        "requiresGpu": True,
+        "cpuCores": 1.5,
+        "gpu": {"required": True, "memoryBytes": 1024**3},
         "priority": "high",
         "kind": "render",
     }
+
+
+def test_a_preferred_gpu_is_not_a_required_one(daemon: Any) -> None:
+    daemon.answers[ASK] = decision("grant")
+    assert run(["preflight", "--prefer-gpu", "--job-id", "a"]) == 0
+    assert json.loads(daemon.asked[0][2]) == {"jobId": "a", "priority": "normal", "gpu": {"preferred": True}}
 
 
 def test_json_is_the_daemons_answer(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +68,14 @@ def test_json_is_the_daemons_answer(daemon: Any, capsys: pytest.CaptureFixture[s
         ["--memory", "2gib"],
         ["--memory", "-1"],
         ["--memory="],
+        ["--memory", "9PiB"],
+        ["--cpu", "-1"],
+        ["--cpu", "nan"],
+        ["--cpu", "many"],
+        ["--gpu-memory", "1GiB"],
+        ["--gpu-memory", "x", "--gpu"],
+        ["--gpu-memory", "9PiB", "--gpu"],
+        ["--prefer-gpu", "--gpu"],
         ["--job-id", "a/b"],
         ["--job-id="],
         ["--kind", "a b"],
@@ -75,6 +90,12 @@ def test_a_bad_option_is_named_and_nobody_is_asked(
     assert arguments[0].rstrip("=") in err
     assert err.count("\n") == 1
     assert daemon.asked == []
+
+
+def test_an_id_that_somebody_else_holds_is_a_wrong_call(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answers[ASK] = (409, {"detail": "a belongs to somebody else"})
+    assert run(["preflight", "--job-id", "a"]) == 2
+    assert capsys.readouterr().err == "aura-actors: a belongs to somebody else\n"
 
 
 def test_a_value_that_the_daemon_refuses_is_a_wrong_call(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,11 @@ from quart_trio import QuartTrio
 
 from aura_actors.edges.access import Access
 from aura_actors.edges.bind import bind, release
-from aura_actors.edges.feed import Feed
+from aura_actors.edges.feed import Desk, Feed
 from aura_actors.edges.listener import Listener, Timing
 from aura_actors.kernel.bus import Bus
+from aura_actors.messages.admission import AdmissionMessage
+from aura_actors.testing import Probe
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 GET_ONCE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -21,6 +23,11 @@ UPGRADE = (
     b"GET /feed HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bKdPyn3u98cTfZJSh4TNeQ==\r\n\r\n"
 )
+
+
+def desk() -> Desk:
+    """Nobody asks it."""
+    return Desk(admission=Probe[AdmissionMessage]().ref, bytes_per_job=1)
 
 
 async def test_the_application_is_started_and_ended_once_per_run(open_listener: Any, tmp_path: Path) -> None:
@@ -48,7 +55,7 @@ async def test_an_application_that_cannot_start_fails_the_start() -> None:
         raise RuntimeError("no")
 
     sockets = bind("127.0.0.1", 0)
-    feed = Feed(epoch="e", topics={}, events=Bus(), access=Access(), sampler_interval_seconds=1)
+    feed = Feed(epoch="e", topics={}, events=Bus(), access=Access(), desk=desk(), sampler_interval_seconds=1)
     with pytest.RaisesGroup(LifespanFailureError, flatten_subgroups=True):
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(Listener(sockets, app, feed).run, stopping=trio.Event()))
@@ -122,6 +129,6 @@ def test_an_unknown_hypercorn_option_is_a_mistake() -> None:
         Listener(
             [],
             QuartTrio("test"),
-            Feed(epoch="e", topics={}, events=Bus(), access=Access(), sampler_interval_seconds=1),
+            Feed(epoch="e", topics={}, events=Bus(), access=Access(), desk=desk(), sampler_interval_seconds=1),
             keep_alive=1,
         )

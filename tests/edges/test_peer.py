@@ -18,7 +18,7 @@ from aura_actors.collectors.identity import Peer
 from aura_actors.collectors.process_look import start_ticks_of
 from aura_actors.edges.access import Access
 from aura_actors.edges.bind import bind, release
-from aura_actors.edges.feed import Feed
+from aura_actors.edges.feed import Desk, Feed
 from aura_actors.edges.http.api import CALLER
 from aura_actors.edges.http.guard import Guard
 from aura_actors.edges.listener import Listener
@@ -26,6 +26,8 @@ from aura_actors.edges.peer import Caller, caller_of, owner_of
 from aura_actors.edges.tokens import TRUSTED, Credential, Standing
 from aura_actors.errors import InvalidValue
 from aura_actors.kernel.bus import Bus
+from aura_actors.messages.admission import AdmissionMessage
+from aura_actors.testing import Probe
 
 linux = pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the system does not say who is connected")
 
@@ -80,7 +82,8 @@ def door(tmp_path: Path) -> Open:
     async def opened(access: Access | None = None) -> AsyncIterator[list[socket.socket]]:
         sockets = bind("127.0.0.1", 0, tmp_path / "s")
         rules, stopping = access or Access(), trio.Event()
-        feed = Feed(epoch="e", topics={}, events=Bus(), access=rules, sampler_interval_seconds=1)
+        desk = Desk(admission=Probe[AdmissionMessage]().ref, bytes_per_job=1)
+        feed = Feed(epoch="e", topics={}, events=Bus(), access=rules, desk=desk, sampler_interval_seconds=1)
         listener = Listener(sockets, Guard(tell, rules), feed)
         try:
             async with trio.open_nursery() as nursery:

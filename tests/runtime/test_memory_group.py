@@ -28,7 +28,7 @@ async def main():
             view = runtime.parts.view.value
             print(json.dumps({
                 "limit": group.memory_limit_bytes, "available": group.memory_available_bytes,
-                "total": memory.total_bytes, "capacity": view.capacity_bytes, "headroom": view.headroom_bytes,
+                "total": memory.total_bytes, "capacity": view.memory.capacity, "headroom": view.memory.headroom,
             }), flush=True)
             sys.stdin.readline()
 

@@ -30,18 +30,14 @@ class Close(enum.IntEnum):
     SCOPE_REFUSED = 4403
 
 
-NEVER_SENT = frozenset({Close.NO_CODE, Close.LOST})
-"""Codes that only name what happened; RFC 6455 forbids them on the wire."""
-
-
 def text_frame(payload: bytes) -> bytes:
     """A whole text message from the server: one unmasked frame. `payload` is UTF-8."""
     return bytes(FrameProtocol(client=False, extensions=[]).send_data(payload.decode()))
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """A close message from the server."""
-    return bytes(FrameProtocol(client=False, extensions=[]).close(code, reason))
+    """A close message from the server. `Close.NO_CODE` is only a name for none: RFC 6455 forbids it on the wire."""
+    return bytes(FrameProtocol(client=False, extensions=[]).close(None if code == Close.NO_CODE else code, reason))
 
 
 class FrameCache:

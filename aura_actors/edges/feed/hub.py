@@ -15,7 +15,8 @@ from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 from aura_actors.edges.access import FEED_PROTOCOL, Access, judge_names
 from aura_actors.edges.connection import Connection
 from aura_actors.edges.feed import handshake
-from aura_actors.edges.feed.frames import NEVER_SENT, Close, FrameCache, close_frame, text_frame
+from aura_actors.edges.feed.desk import Desk
+from aura_actors.edges.feed.frames import Close, FrameCache, close_frame, text_frame
 from aura_actors.edges.feed.protocol import encode
 from aura_actors.edges.feed.session import Session
 from aura_actors.edges.feed.shared import MAX_INTERVAL_MS, Counters, Deadlines, Limits, Shared
@@ -46,6 +47,8 @@ class FeedStatistics(msgspec.Struct, frozen=True, kw_only=True):
 class Feed:
     """Serves the topics over WebSocket. `topics` is every topic there is; what `events` carries is never conflated.
 
+    `desk` is where clients ask for leases.
+
     `epoch` is random per start of the runtime. `sampler_interval_seconds` is the distance of two publications that
     a client's `intervalMs` is measured in.
     """
@@ -57,6 +60,7 @@ class Feed:
         topics: Mapping[str, Latest[Publication | None]],
         events: Bus[Publication],
         access: Access,
+        desk: Desk,
         sampler_interval_seconds: float,
         limits: Limits | None = None,
         deadlines: Deadlines | None = None,
@@ -70,6 +74,8 @@ class Feed:
                 min_interval_ms=max(1, round(sampler_interval_seconds * 1000)),
                 max_interval_ms=MAX_INTERVAL_MS,
                 heartbeat_seconds=deadlines.heartbeat,
+                max_waiting=limits.max_waiting,
+                max_leases=limits.max_leases,
             ),
         )
         self._access = access
@@ -83,6 +89,7 @@ class Feed:
             heartbeat=text_frame(encode(wire.Heartbeat())),
             frames=FrameCache(),
             counters=Counters(),
+            desk=desk,
             subscribers={topic: {} for topic in topics},
         )
         self._clients: dict[Session, str] = {}
@@ -219,9 +226,9 @@ class Feed:
 async def _say_goodbye(
     connection: Connection, stream: FrameStream, code: int, reason: str, within_seconds: float
 ) -> None:
-    """Send the close frame if none was sent and there is one to send, and end the connection in order."""
+    """Send the close frame where there is anybody to read it, and end the connection in order."""
     stream.hurry(within_seconds)
-    if code not in NEVER_SENT and not stream.stalled:
+    if code != Close.LOST and not stream.stalled:
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await stream.send_all(close_frame(code, reason))
+            await stream.send_close(close_frame(code, reason))
     await connection.finish(within_seconds)

@@ -10,8 +10,17 @@ from collections.abc import Collection
 import msgspec
 
 from aura_actors.wire import feed as wire
+from aura_actors.wire.session import FrameId
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    """All that is looked at of a frame that is at fault."""
+
+    id: FrameId
+
 
 _decoder = msgspec.json.Decoder(wire.ClientFrame)
+_numbered = msgspec.json.Decoder(_Numbered)
 _encoder = msgspec.json.Encoder()
 
 _PLACE = re.compile(r" - at `\$(?P<path>[^`]*)`\Z")
@@ -24,19 +33,29 @@ class Mistake(msgspec.Struct, frozen=True):
 
     pointer: str
     detail: str
+    id: FrameId | None = None
+    """The frame's, where it has one."""
 
 
 def decode(text: str, topics: Collection[str]) -> wire.ClientFrame | Mistake:
     """Read one client frame; every topic in it must be one of `topics`."""
     try:
-        frame = _decoder.decode(text)
+        frame: wire.ClientFrame = _decoder.decode(text)
     except msgspec.ValidationError as error:
-        return _mistake(str(error))
+        return _mistake(str(error), _id(text))
     except (msgspec.DecodeError, UnicodeError) as error:
         return Mistake("", f"malformed JSON: {error}")
     except RecursionError:
         return Mistake("", "malformed JSON: nested too deep")
-    return _unknown_topic(frame, topics) or frame
+    if isinstance(frame, wire.Subscribe | wire.Unsubscribe):
+        return _unknown_topic(frame, topics) or frame
+    return frame
+
+
+def error_frame(mistake: Mistake) -> wire.ErrorFrame:
+    """What the client is told of it."""
+    number = msgspec.UNSET if mistake.id is None else mistake.id
+    return wire.ErrorFrame(pointer=mistake.pointer, detail=mistake.detail, id=number)
 
 
 def encode(frame: msgspec.Struct) -> bytes:
@@ -44,7 +63,7 @@ def encode(frame: msgspec.Struct) -> bytes:
     return _encoder.encode(frame)
 
 
-def _unknown_topic(frame: wire.ClientFrame, topics: Collection[str]) -> Mistake | None:
+def _unknown_topic(frame: wire.Subscribe | wire.Unsubscribe, topics: Collection[str]) -> Mistake | None:
     for index, topic in enumerate(frame.topics):
         if topic not in topics:
             return Mistake(f"/topics/{index}", f"there is no topic {topic!r}")
@@ -55,7 +74,14 @@ def _unknown_topic(frame: wire.ClientFrame, topics: Collection[str]) -> Mistake 
     return None
 
 
-def _mistake(text: str) -> Mistake:
+def _id(text: str) -> FrameId | None:
+    try:
+        return _numbered.decode(text).id
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def _mistake(text: str, number: FrameId | None) -> Mistake:
     """Turn `... - at `$.topics[0]`` into pointer and detail; a named member belongs to the pointer."""
     place = _PLACE.search(text)
     detail = text[: place.start()] if place else text
@@ -69,7 +95,7 @@ def _mistake(text: str) -> Mistake:
     member = _MEMBER.match(detail)
     if member and complete:
         steps.append(member["name"])
-    return Mistake("".join(f"/{_escaped(step)}" for step in steps), detail)
+    return Mistake("".join(f"/{_escaped(step)}" for step in steps), detail, number)
 
 
 def _escaped(step: str) -> str:

@@ -1,26 +1,30 @@
 """One feed client after its upgrade: greets it, carries out what it asks, and keeps it up to date.
 
-Owns the client's subscriptions and its tasks: one reads, one writes, one pings, one collects events. It never makes
-anybody wait: publications are offered to it and kept in bounded places. Who may connect, and who else is connected,
-is the feed's.
+Owns the client's subscriptions and its tasks: one reads, one carries out, one writes, one pings, one collects
+events. It never makes anybody wait: publications are offered to it and kept in bounded places. Who may connect, and
+who else is connected, is the feed's; what the client holds of admission is `leasing`'s.
 """
 
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from aura_actors.edges.feed.frames import Close, text_frame
 from aura_actors.edges.feed.held import Held, Offer
-from aura_actors.edges.feed.protocol import Mistake, decode, encode
+from aura_actors.edges.feed.inbox import Inbox
+from aura_actors.edges.feed.leasing import Leasing
+from aura_actors.edges.feed.protocol import Mistake, decode, encode, error_frame
 from aura_actors.edges.feed.shared import Shared
 from aura_actors.edges.feed.stream import FrameStream
 from aura_actors.edges.peer import Caller
 from aura_actors.kernel.bus import Overflowed, Subscription
 from aura_actors.messages.topics import Publication
 from aura_actors.wire import feed as wire
+from aura_actors.wire.session import Asked
 
 
 class Session:
@@ -43,6 +47,8 @@ class Session:
         self._nursery = nursery
         self._shared = shared
         self._held = Held(shared.sampler_interval_seconds)
+        self._inbox = Inbox()
+        self._leasing = Leasing(shared.desk, caller, shared.limits, self._tell)
         self._events: deque[Publication] = deque()
         self._wake = trio.Event()
         self._sent_at = -math.inf
@@ -61,8 +67,10 @@ class Session:
                 for work in (self._write, self._ping):
                     self._nursery.start_soon(self._until_lost, work)
                 self._nursery.start_soon(self._collect, events)
-                await self._read()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self._nursery.start_soon(self._inbox.fill, self._websocket)
+                async with self._leasing.open():
+                    await self._serve()
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
             self.end(Close.LOST)
         finally:
             for topic in self._held.topics:
@@ -74,6 +82,8 @@ class Session:
             self.code, self.reason = code, reason
             self._stream.hurry(self._shared.deadlines.close)
             self._nursery.cancel_scope.cancel()
+        if code == Close.GOING_AWAY:
+            self._leasing.hurry(self._shared.deadlines.leave)
 
     def offer(self, publication: Publication) -> None:
         """Keep a newer publication of a topic, in place of an unsent one."""
@@ -84,36 +94,29 @@ class Session:
 
     # --- reading -------------------------------------------------------------------------------------------
 
-    async def _read(self) -> None:
-        try:
-            while True:
-                message = await self._websocket.get_message()
-                if isinstance(message, bytes):
-                    self.end(Close.TEXT_ONLY, "text frames only")
-                    return
-                await self._carry_out(decode(message, self._shared.topics))
-        except ConnectionClosed as closed:
-            code = closed.reason.code if closed.reason is not None else Close.LOST
-            self.end(Close.TOO_BIG if self._stream.too_big else code)
-
-    async def _carry_out(self, frame: wire.ClientFrame | Mistake) -> None:
-        match frame:
-            case Mistake(pointer=pointer, detail=detail):
-                await self._answer(wire.ErrorFrame(pointer=pointer, detail=detail))
-            case wire.Subscribe():
-                await self._subscribe(frame)
-            case wire.Unsubscribe():
-                for topic in frame.topics:
-                    self._held.drop(topic)
-                    self._shared.subscribers[topic].pop(self, None)
-                await self._answer(wire.Subscribed(topics=self._held.topics, recovered={}))
+    async def _serve(self) -> None:
+        while group := await self._inbox.group():
+            about_leases: list[Asked] = []
+            for text in group:
+                match decode(text, self._shared.topics):
+                    case Mistake() as mistake:
+                        await self._tell([error_frame(mistake)])
+                    case wire.Subscribe() as frame:
+                        await self._subscribe(frame)
+                    case wire.Unsubscribe() as frame:
+                        await self._unsubscribe(frame)
+                    case frame:
+                        about_leases.append(frame)
+            if about_leases:
+                await self._leasing.carry_out(about_leases)
+        self.end(Close.TOO_BIG if self._stream.too_big else self._inbox.ended)
 
     async def _subscribe(self, frame: wire.Subscribe) -> None:
         every = self._shared.every(frame.interval_ms) if isinstance(frame.interval_ms, int) else 1
         since = frame.since if isinstance(frame.since, dict) else {}
         held = list(dict.fromkeys([*self._held.topics, *frame.topics]))
         # The answer goes out before anything is registered, so that no snapshot can overtake it.
-        await self._answer(wire.Subscribed(topics=held, recovered=dict.fromkeys(since, False)))
+        await self._tell([wire.Subscribed(topics=held, recovered=dict.fromkeys(since, False))])
         for topic in frame.topics:
             new = self._held.hold(topic, every)
             self._shared.subscribers[topic][self] = None
@@ -122,6 +125,12 @@ class Session:
                 self._held.offer(known)
         self._subscribed = True
         self._wake.set()
+
+    async def _unsubscribe(self, frame: wire.Unsubscribe) -> None:
+        for topic in frame.topics:
+            self._held.drop(topic)
+            self._shared.subscribers[topic].pop(self, None)
+        await self._tell([wire.Subscribed(topics=self._held.topics, recovered={})])
 
     # --- writing -------------------------------------------------------------------------------------------
 
@@ -151,13 +160,14 @@ class Session:
         publication = self._held.take(trio.current_time())
         return None if publication is None else self._shared.frames.snapshot(publication)
 
-    async def _answer(self, frame: wire.Subscribed | wire.ErrorFrame) -> None:
-        await self._send(text_frame(encode(frame)))
+    async def _tell(self, frames: Sequence[msgspec.Struct]) -> None:
+        """Frames of this client alone; several are written at once."""
+        await self._send(b"".join(text_frame(encode(frame)) for frame in frames), len(frames))
 
-    async def _send(self, frame: bytes) -> None:
-        await self._stream.send_all(frame)
+    async def _send(self, data: bytes, frames: int = 1) -> None:
+        await self._stream.send_all(data)
         self._sent_at = trio.current_time()
-        self._shared.counters.frames_sent += 1
+        self._shared.counters.frames_sent += frames
 
     # --- beside --------------------------------------------------------------------------------------------
 

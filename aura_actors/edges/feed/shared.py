@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from aura_actors.edges.feed.desk import Desk
 from aura_actors.edges.feed.frames import FrameCache
 from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.latest import Latest
@@ -29,6 +30,8 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     pong: float = 10.0
     close: float = 0.4
     """For each step of the end: the frame under way, the close frame, the peer's answer."""
+    leave: float = 1.0
+    """When all of us end: for admission to hear of a connection's end."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_clients: int = 256
     max_clients_per_address: int = 64
     max_message_bytes: int = 4096
+    max_waiting: int = 256
+    """Acquires of one session that wait at once."""
+    max_leases: int = 1024
+    """That one session holds or asks for."""
     event_capacity: int = 256
     """Unread events per client before it is disconnected."""
     send_buffer_bytes: int = 64 * 1024
@@ -76,6 +83,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: bytes
     frames: FrameCache
     counters: Counters
+    desk: Desk
     subscribers: dict[str, dict[Subscriber, None]]
     """By topic, in the order of subscription."""
 

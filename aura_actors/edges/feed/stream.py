@@ -1,8 +1,8 @@
 """The stream below one WebSocket: where the library's frames and our shared ones meet, each written whole.
 
 Owns the order on the wire, the send deadline, and what the library may do to the socket: nothing. It cannot close
-it, so that a close frame can still be sent after the library has given up, and it reads no further than the
-request head until the upgrade is answered, so that bytes sent too early are frames and not lost.
+it and sends no close frame, so that what the client asked before its own can still be answered; and it reads no
+further than the request head until the upgrade is answered, so that bytes sent too early are frames and not lost.
 """
 
 import trio
@@ -35,7 +35,6 @@ class FrameStream(trio.abc.Stream):
         self.too_big = False
         self.stalled = False
         """The peer did not take a frame in time, and was cut off."""
-        self.close_sent = False
 
     def upgraded(self) -> None:
         """The answer to the upgrade is sent: what comes now are frames."""
@@ -63,14 +62,21 @@ class FrameStream(trio.abc.Stream):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write one whole frame (or the upgrade's answer), after those asked for before.
 
-        Nothing follows a close frame: later ones are dropped. Once begun, a frame is finished even if the caller
-        is cancelled, because half a frame would spoil the stream; it takes at most the send deadline, after which
-        the connection is aborted and `trio.BrokenResourceError` raised.
+        The library's own close frame is dropped: see `send_close`. Once begun, a frame is finished even if the
+        caller is cancelled, because half a frame would spoil the stream; it takes at most the send deadline, after
+        which the connection is aborted and `trio.BrokenResourceError` raised.
         """
+        if self._upgraded.is_set() and bytes(data[:1]) == _CLOSE:
+            await trio.lowlevel.checkpoint()
+            return
+        await self._send_whole(data)
+
+    async def send_close(self, frame: bytes) -> None:
+        """Write the close frame, as `send_all` writes others; nothing may follow it."""
+        await self._send_whole(frame)
+
+    async def _send_whole(self, data: bytes | bytearray | memoryview) -> None:
         async with self._turn:
-            if self.close_sent:
-                return
-            self.close_sent = self._upgraded.is_set() and bytes(data[:1]) == _CLOSE
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self._send_seconds) as self._writing:
                 await self._write(memoryview(data))
             writing, self._writing = self._writing, None

@@ -1,65 +1,86 @@
-"""HTTP operations of admission: jobs and provider slots.
+"""HTTP operations on jobs: ask, wait, look, renew, give back.
 
 Owns the translation between bodies and messages, nothing of the decision. Secrets appear in the answer to their
 holder and nowhere else.
 """
 
-from typing import Annotated
+import math
 
-from msgspec import Meta
-
-from aura_actors.domain.ledger import JobSpec
+from aura_actors.domain.leases import Lease
 from aura_actors.edges.http.api import Answer, Call, Operations
+from aura_actors.edges.http.caller import owner, process
+from aura_actors.edges.http.needs import job_spec, resize
 from aura_actors.edges.http.problems import problem
+from aura_actors.edges.http.turns import turn
 from aura_actors.edges.services import ask
-from aura_actors.errors import InvalidValue
+from aura_actors.errors import UsageError
 from aura_actors.messages import admission as m
 from aura_actors.messages import public
 from aura_actors.wire import admission as wire
 
 jobs = Operations("admission")
-slots = Operations("providers")
 
 LEASE = {"Aura-Lease": "The leaseId that the grant answered with."}
+TICKET = {"Aura-Ticket": "The ticket, to give up a place in the queue; give one of the two."}
 JOB = {"jobId": wire.JobId}
-SLOT = {"name": wire.Name, "slotId": Annotated[str, Meta(min_length=1, max_length=128)]}
-ANONYMOUS = "anonymous"
 
 
 @jobs.add(
     "POST",
     "/api/admission/jobs",
     body=wire.AcquireBody,
-    responses={200: wire.Lease, 201: wire.Lease, 409: wire.Problem, 429: wire.Problem},
+    responses={
+        200: wire.Lease,
+        201: wire.Lease,
+        202: wire.Ticket,
+        409: wire.Problem,
+        410: wire.Problem,
+        429: wire.Problem,
+    },
 )
 async def acquire(call: Call) -> Answer:
-    """Ask for the right to start a job."""
+    """Ask for the right to start a job, and wait for it up to waitSeconds.
+
+    201: it may start. 200: it may already, and holds the same lease as before. 202: it waits still, and its place
+    is kept for a while; posting the same again waits on. 422 of a type that ends in /never-fits: it is larger than
+    this machine. 410: its place was given up or taken away while it waited. A client that goes away gives it up.
+    """
     body: wire.AcquireBody = call.body
-    grant = await ask(
-        call.services.admission,
-        m.Acquire(
-            job_id=body.job_id, owner=body.owner or ANONYMOUS, spec=_spec(call), ttl_seconds=body.ttl_seconds
-        ),
+    request = m.Acquire(
+        job_id=body.job_id,
+        owner=owner(call, body),
+        spec=job_spec(body, bytes_per_job=call.services.bytes_per_job),
+        ttl_seconds=body.ttl_seconds,
+        process=await process(call, body),
     )
-    lease = public.lease(grant.lease, _moment(call))
-    return Answer(body=lease, status=200 if grant.again else 201)
+    answer = await turn(call, request, body.wait_seconds)
+    if isinstance(answer, m.Grant):
+        return Answer(body=lease_of(call, answer.lease), status=200 if answer.again else 201)
+    headers = {"Retry-After": str(math.ceil(answer.retry_after_seconds))}
+    return Answer(body=public.ticket(answer, call.moment), status=202, headers=headers)
 
 
 @jobs.add("GET", "/api/admission/jobs", responses={200: wire.Jobs})
 async def list_jobs(call: Call) -> Answer:
-    """List live leases, without their secrets."""
+    """List live leases and the queue, without their secrets."""
     view = await ask(call.services.admission, m.Describe())
-    return Answer(body=wire.Jobs(active=public.jobs(view), queue=[]))
+    return Answer(body=wire.Jobs(active=public.jobs(view, _indexes(call)), queue=public.queue(view)))
 
 
-@jobs.add("GET", "/api/admission/jobs/{jobId}", path_types=JOB, responses={200: wire.ActiveJob, 404: wire.Problem})
+@jobs.add(
+    "GET",
+    "/api/admission/jobs/{jobId}",
+    path_types=JOB,
+    responses={200: (wire.ActiveJob, wire.QueuedJob), 404: wire.Problem},
+)
 async def show_job(call: Call) -> Answer:
-    """Show one live lease, without its secret."""
+    """Show one live lease, or one place in the queue, without its secret."""
     view = await ask(call.services.admission, m.Describe())
-    for job in public.jobs(view):
+    found: list[wire.ActiveJob | wire.QueuedJob] = [*public.jobs(view, _indexes(call)), *public.queue(view)]
+    for job in found:
         if job.job_id == call.path["jobId"]:
             return Answer(body=job)
-    return problem(404, f"there is no live job {call.path['jobId']}")
+    return problem(404, f"there is no live or waiting job {call.path['jobId']}")
 
 
 @jobs.add(
@@ -69,32 +90,52 @@ async def show_job(call: Call) -> Answer:
     body=wire.RenewBody,
     body_required=False,
     parameters=LEASE,
-    responses={200: wire.Lease, 410: wire.Problem},
+    responses={200: wire.Lease, 410: wire.Problem, 429: wire.Problem},
 )
 async def renew(call: Call) -> Answer:
-    """Keep a lease for another ttlSeconds."""
-    lease = await ask(
-        call.services.admission,
-        m.Renew(
-            job_id=call.path["jobId"], secret=call.headers.get("aura-lease"), ttl_seconds=call.body.ttl_seconds
-        ),
+    """Keep a lease for another ttlSeconds, and change what it holds.
+
+    Amounts that fall are free at once. 429, or 422 of a type that ends in /never-fits: there is no room for those
+    that grow; nothing was changed, and the lease was not renewed either.
+    """
+    request = m.Renew(
+        key=call.path["jobId"],
+        secret=call.headers.get("aura-lease"),
+        ttl_seconds=call.body.ttl_seconds,
+        resize=resize(call.body),
     )
-    return Answer(body=public.lease(lease, _moment(call)))
+    return Answer(body=lease_of(call, await ask(call.services.admission, request)))
+
+
+@jobs.add(
+    "POST",
+    "/api/admission/jobs/{jobId}/ready",
+    path_types=JOB,
+    parameters=LEASE,
+    responses={200: wire.Lease, 410: wire.Problem},
+)
+async def ready_job(call: Call) -> Answer:
+    """Say that a job uses what it will use, so that what was measured counts as its own."""
+    request = m.Ready(key=call.path["jobId"], secret=call.headers.get("aura-lease"))
+    return Answer(body=lease_of(call, await ask(call.services.admission, request)))
 
 
 @jobs.add(
     "DELETE",
     "/api/admission/jobs/{jobId}",
     path_types=JOB,
-    parameters=LEASE,
-    responses={204: None, 410: wire.Problem},
+    parameters=LEASE | TICKET,
+    responses={204: None, 400: wire.Problem, 410: wire.Problem},
 )
 async def release(call: Call) -> Answer:
-    """Give a lease back; its room is free at once."""
-    await ask(
-        call.services.admission,
-        m.Release(job_id=call.path["jobId"], secret=call.headers.get("aura-lease")),
-    )
+    """Give back a lease, or a place in the queue; its room is free at once."""
+    key, secret, ticket = call.path["jobId"], call.headers.get("aura-lease"), call.headers.get("aura-ticket")
+    if ticket is None:
+        await ask(call.services.admission, m.Release(key=key, secret=secret))
+    elif secret is None:
+        await ask(call.services.admission, m.Leave(key=key, ticket=ticket))
+    else:
+        raise UsageError("send Aura-Lease for a lease or Aura-Ticket for a place in the queue, not both")
     return Answer(body=b"", status=204)
 
 
@@ -107,93 +148,19 @@ async def release(call: Call) -> Answer:
 async def preflight(call: Call) -> Answer:
     """Say what an acquire with this body would be answered, and take nothing."""
     body: wire.AcquireBody = call.body
-    judgement = await ask(
-        call.services.admission,
-        m.Preflight(job_id=body.job_id, owner=body.owner or ANONYMOUS, spec=_spec(call)),
+    request = m.Preflight(
+        job_id=body.job_id,
+        owner=owner(call, body),
+        spec=job_spec(body, bytes_per_job=call.services.bytes_per_job),
+        process=await process(call, body),
     )
-    return Answer(body=public.preflight(judgement))
+    return Answer(body=public.preflight(await ask(call.services.admission, request)))
 
 
-@slots.add("GET", "/api/providers", responses={200: wire.Providers})
-async def list_providers(call: Call) -> Answer:
-    """List providers and how many of their slots are in use."""
-    view = await ask(call.services.admission, m.Describe())
-    return Answer(body=public.providers(view))
+def lease_of(call: Call, held: Lease) -> wire.Lease:
+    """A lease for its holder."""
+    return public.lease(held, call.moment, _indexes(call))
 
 
-@slots.add(
-    "POST",
-    "/api/providers/{name}/slots",
-    path_types={"name": wire.Name},
-    body=wire.SlotBody,
-    body_required=False,
-    responses={201: wire.Slot, 429: wire.Problem},
-)
-async def acquire_slot(call: Call) -> Answer:
-    """Ask for the right to make one call to a provider."""
-    body: wire.SlotBody = call.body
-    lease = await ask(
-        call.services.admission,
-        m.AcquireSlot(provider=call.path["name"], owner=body.owner or ANONYMOUS, ttl_seconds=body.ttl_seconds),
-    )
-    return Answer(body=public.slot(lease, _moment(call)), status=201)
-
-
-@slots.add(
-    "POST",
-    "/api/providers/{name}/slots/{slotId}/renew",
-    path_types=SLOT,
-    body=wire.RenewBody,
-    body_required=False,
-    parameters=LEASE,
-    responses={200: wire.Slot, 410: wire.Problem},
-)
-async def renew_slot(call: Call) -> Answer:
-    """Keep a provider slot for another ttlSeconds."""
-    lease = await ask(
-        call.services.admission,
-        m.RenewSlot(
-            provider=call.path["name"],
-            slot_id=call.path["slotId"],
-            secret=call.headers.get("aura-lease"),
-            ttl_seconds=call.body.ttl_seconds,
-        ),
-    )
-    return Answer(body=public.slot(lease, _moment(call)))
-
-
-@slots.add(
-    "DELETE",
-    "/api/providers/{name}/slots/{slotId}",
-    path_types=SLOT,
-    parameters=LEASE,
-    responses={204: None, 410: wire.Problem},
-)
-async def release_slot(call: Call) -> Answer:
-    """Give a provider slot back."""
-    await ask(
-        call.services.admission,
-        m.ReleaseSlot(
-            provider=call.path["name"], slot_id=call.path["slotId"], secret=call.headers.get("aura-lease")
-        ),
-    )
-    return Answer(body=b"", status=204)
-
-
-def _spec(call: Call) -> JobSpec:
-    body: wire.AcquireBody = call.body
-    if body.memory_bytes is not None and body.estimated_memory_bytes is not None:
-        raise InvalidValue("is another name for memoryBytes; give one of the two", path="/estimatedMemoryBytes")
-    if body.cpu_cores:
-        raise InvalidValue("cores are not reserved in this version; leave it out", path="/cpuCores")
-    memory = body.memory_bytes if body.memory_bytes is not None else body.estimated_memory_bytes
-    return JobSpec(
-        memory_bytes=call.services.bytes_per_job if memory is None else memory,
-        requires_gpu=body.requires_gpu,
-        priority=body.priority,
-        kind=body.kind,
-    )
-
-
-def _moment(call: Call) -> public.Moment:
-    return public.Moment(call.services.clock(), call.services.wall())
+def _indexes(call: Call) -> public.Indexes:
+    return public.gpu_indexes(call.services.snapshots.value)

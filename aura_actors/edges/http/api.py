@@ -4,13 +4,16 @@ Owns the shape that the application, the OpenAPI document and the tests share, a
 that names none. Knows no framework.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
+import trio
 
 from aura_actors.edges.peer import Caller
 from aura_actors.edges.services import Services
+from aura_actors.messages.public import Moment
 from aura_actors.wire.scopes import Scope
 
 CALLER = "aura.caller"
@@ -39,19 +42,28 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any
+    closing: trio.Event
+    """Set when the daemon ends: whoever waits has a moment left to be answered."""
+
+    @property
+    def moment(self) -> Moment:
+        """Now, to turn monotonic seconds into dates."""
+        return Moment(self.services.clock(), self.services.wall())
 
 
 Handler = Callable[[Call], Awaitable[Answer]]
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One method on one path. `responses` maps a status to its body's type, None for no body."""
+    """One method on one path. `responses` maps a status to its body's type; None: no body, a tuple: one of them."""
 
     method: str
     path: str
     """With parameters in braces: `/api/admission/jobs/{jobId}`."""
     handler: Handler
     summary: str
+    description: str
+    """What the summary leaves out; may be empty."""
     tag: str
     responses: Mapping[int, Any]
     body: Any = None
@@ -84,15 +96,19 @@ class Operations:
         self.all: list[Operation] = []
 
     def add(self, method: str, path: str, *, responses: Mapping[int, Any], **options: Any) -> Callable[[H], H]:
-        """Decorate the function that does `method` on `path`; the first line of its docstring is the summary."""
+        """Decorate the function that does `method` on `path`.
+
+        The first line of its docstring is the summary, the rest the description.
+        """
 
         def enter(handler: H) -> H:
-            summary = (handler.__doc__ or "").strip().splitlines()[0]
+            summary, _, description = inspect.cleandoc(handler.__doc__ or "").partition("\n")
             operation = Operation(
                 method=method,
                 path=path,
                 handler=handler,
                 summary=summary,
+                description=" ".join(description.split()),
                 tag=self.tag,
                 responses=responses,
                 **{"scope": usual_scope(method, path), **options},

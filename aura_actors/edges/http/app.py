@@ -21,6 +21,7 @@ from aura_actors.edges.http.document import openapi_document
 from aura_actors.edges.http.manual import manual
 from aura_actors.edges.http.operations import OPERATIONS
 from aura_actors.edges.http.page import HTML, SECURITY_HEADERS, StaticFile
+from aura_actors.edges.http_server import CLOSING
 from aura_actors.edges.peer import Caller
 from aura_actors.edges.prometheus import Exposition
 from aura_actors.edges.services import Services
@@ -81,8 +82,15 @@ def _view(operation: Operation, services: Services) -> View:
             _check_path(operation, path)
             body = None if decoder is None else await _body(operation, decoder)
             headers = {name.lower(): value for name, value in request.headers.items()}
-            query = request.args.to_dict()
-            call = Call(services=services, caller=caller, path=path, query=query, headers=headers, body=body)
+            call = Call(
+                services=services,
+                caller=caller,
+                path=path,
+                query=request.args.to_dict(),
+                headers=headers,
+                body=body,
+                closing=request.scope["state"][CLOSING],
+            )
             return _response(await operation.handler(call))
         except _Unacceptable as refused:
             return _response(refused.answer)

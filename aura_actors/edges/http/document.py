@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, made from the operations and the public Structs, so that it cannot drift from them."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from apispec import APISpec
 
 from aura_actors._version import __version__
 from aura_actors.edges.http.api import Operation
+from aura_actors.edges.http.described import describe
 from aura_actors.edges.http.operations import OPERATIONS
 from aura_actors.edges.http.problems import TITLES
 from aura_actors.wire.admission import Problem
@@ -20,16 +22,24 @@ BEARER = {
     "description": "Where tokens are configured. The names beside it at an operation are the scopes a token needs.",
 }
 READING: list[dict[str, list[str]]] = [{}, {"bearer": ["read"]}]
-# What the guard or the decoder may answer before an operation is reached.
-EVERYWHERE = (401, 403, 421, 503)
-WITH_BODY = (400, 413, 415, 422)
+# What the server, the guard or the decoder may answer before an operation is reached.
+EVERYWHERE = (400, 401, 403, 405, 421, 500, 503)
+WITH_BODY = (408, 413, 415, 422)
+WITH_PATH = (404, 422)
+HEADERS = {
+    202: ("Retry-After", "Seconds after which asking again makes sense; asking at once waits on."),
+    401: ("WWW-Authenticate", "How to show who asks."),
+    405: ("Allow", "The methods that there are."),
+    429: ("Retry-After", "Seconds after which asking again makes sense."),
+    503: ("Retry-After", "Seconds after which asking again makes sense."),
+}
 
 
 def openapi_document() -> dict[str, Any]:
     """The whole document, as plain data."""
-    types = sorted({t for op in OPERATIONS for t in (op.body, *op.responses.values()) if t is not None}, key=repr)
-    types = [*dict.fromkeys([*types, Problem])]
+    types = list(dict.fromkeys([*sorted(_types(), key=repr), Problem]))
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
+    describe(components, types)
     refs = dict(zip(types, schemas, strict=True))
     spec = APISpec(
         title="aura_actors",
@@ -52,15 +62,29 @@ def openapi_document() -> dict[str, Any]:
             "200": {"description": summary, "content": {content: {"schema": {}}}},
             **_problems(EVERYWHERE, refs),
         }
-        described = {"summary": summary, "tags": ["metrics"], "security": READING, "responses": answer}
-        spec.path(path, operations={"get": described})
+        about = {"operationId": path.strip("/").replace("/", "_").replace(".", "_"), "summary": summary}
+        spec.path(
+            path, operations={"get": {**about, "tags": ["metrics"], "security": READING, "responses": answer}}
+        )
     return spec.to_dict()
 
 
+def _types() -> set[Any]:
+    return {kind for op in OPERATIONS for body in (op.body, *op.responses.values()) for kind in _kinds(body)}
+
+
+def _kinds(body: Any) -> Iterator[Any]:
+    """The types of one body: none, one, or several of which it is one."""
+    if body is not None:
+        yield from body if isinstance(body, tuple) else (body,)
+
+
 def _operation(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
-    statuses = [*EVERYWHERE, *(WITH_BODY if operation.body else ())]
-    if operation.path_types:
-        statuses.append(422)
+    statuses = [
+        *EVERYWHERE,
+        *(WITH_BODY if operation.body else ()),
+        *(WITH_PATH if operation.path_types else ()),
+    ]
     answers = {str(status): _response(status, body, refs) for status, body in operation.responses.items()}
     for status, answer in _problems(statuses, refs).items():
         answers.setdefault(status, answer)
@@ -72,6 +96,8 @@ def _operation(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
         "responses": dict(sorted(answers.items())),
     }
     described["security"] = [{}] if operation.scope is None else [{}, {"bearer": [operation.scope]}]
+    if operation.description:
+        described["description"] = operation.description
     if operation.body is not None:
         described["requestBody"] = {
             "required": operation.body_required,
@@ -81,15 +107,13 @@ def _operation(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": msgspec.json.schema(operation.path_types.get(name, str)),
-        }
-        for name in re.findall(r"{(\w+)}", operation.path)
-    ]
+    return [_path_parameter(operation, name) for name in re.findall(r"{(\w+)}", operation.path)]
+
+
+def _path_parameter(operation: Operation, name: str) -> dict[str, Any]:
+    schema = msgspec.json.schema(operation.path_types.get(name, str))
+    about = {"description": schema.pop("description")} if "description" in schema else {}
+    return {"name": name, "in": "path", "required": True, **about, "schema": schema}
 
 
 def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -105,13 +129,17 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
-def _problems(statuses: tuple[int, ...] | list[int], refs: dict[Any, Any]) -> dict[str, Any]:
+def _problems(statuses: Iterable[int], refs: dict[Any, Any]) -> dict[str, Any]:
     return {str(status): _response(status, Problem, refs) for status in statuses}
 
 
 def _response(status: int, body: Any, refs: dict[Any, Any]) -> dict[str, Any]:
-    description = TITLES.get(status, "Done")
-    if body is None:
-        return {"description": description}
-    content = PROBLEM_JSON if body is Problem else JSON
-    return {"description": description, "content": {content: {"schema": refs[body]}}}
+    answer: dict[str, Any] = {"description": TITLES.get(status, "Done")}
+    if status in HEADERS:
+        name, text = HEADERS[status]
+        answer["headers"] = {name: {"description": text, "schema": {"type": "string"}}}
+    schemas = [refs[kind] for kind in _kinds(body)]
+    if schemas:
+        schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+        answer["content"] = {PROBLEM_JSON if body is Problem else JSON: {"schema": schema}}
+    return answer

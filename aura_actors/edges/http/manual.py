@@ -45,7 +45,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
 def _schema(name: str, schema: dict[str, Any]) -> str:
     required = schema.get("required", ())
     rows = [
-        (field, _type(kind), "required" if field in required else "")
+        (field, _type(kind), ("required. " if field in required else "") + kind.get("description", ""))
         for field, kind in schema.get("properties", {}).items()
     ]
     about = escape(schema.get("description", ""))

@@ -20,6 +20,7 @@ class Health(Wire, frozen=True, kw_only=True):
     """The state in one word: `live` or `ready`."""
 
     status: str
+    """The word."""
 
 
 def _cached(call: Call, topic: str) -> Answer:
@@ -102,7 +103,8 @@ async def live(call: Call) -> Answer:
 
 @health.add("GET", "/health/ready", responses={200: Health, 503: Problem})
 async def ready(call: Call) -> Answer:
-    """Two samples are in and admission answers, so decisions rest on measurements."""
+    """Two samples are in and admission answers, so decisions rest on measurements; and nobody drains it."""
     if not call.services.ready():
-        return problem(503, "not enough has been measured yet", headers={"Retry-After": "1"})
+        why = "draining" if call.services.totals.value.draining else "not enough has been measured yet"
+        return problem(503, why, headers={"Retry-After": "1"})
     return Answer(body=Health(status="ready"))

@@ -16,6 +16,8 @@ from aura_actors.messages import public
 from aura_actors.wire.admission import Problem
 
 TITLES = {
+    201: "Granted",
+    202: "It goes on",
     400: "Bad request",
     401: "Token needed",
     403: "Forbidden",
@@ -44,10 +46,12 @@ STATUS: tuple[tuple[type[errors.AuraError], int, str], ...] = (
     (errors.Gone, 410, "gone"),
     (errors.UsageError, 400, "usage"),
     (errors.Refused, 429, "no-room"),
+    (errors.Draining, 503, "draining"),
     (errors.Unavailable, 503, "unavailable"),
 )
 
-_PATH = re.compile(r"^(?P<text>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+# msgspec names no entry of an object whose names are free (`$.units[...]`): the pointer is the object's then.
+_PATH = re.compile(r"^(?P<text>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*?)(?:\[\.\.\.\][^`]*)?`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`$", re.DOTALL)
 
 

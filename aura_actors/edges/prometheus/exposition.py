@@ -22,9 +22,10 @@ from aura_actors.edges.prometheus.admission import admission
 from aura_actors.edges.prometheus.forms import gauge
 from aura_actors.edges.prometheus.machine import machine
 from aura_actors.edges.prometheus.process import garbage, memory, sampled, threads
+from aura_actors.edges.prometheus.providers import providers
 from aura_actors.kernel.pauses import GcStatistics
 from aura_actors.kernel.threads import LimiterStatistics
-from aura_actors.messages.admission import AdmissionView, Totals
+from aura_actors.messages.admission_view import AdmissionView, Totals
 from aura_actors.messages.topics import Component
 from aura_actors.wire.actors import Actors
 
@@ -91,7 +92,8 @@ class Exposition:
         yield from garbage(self._sources.pauses())
         yield from threads(self._sources.threads())
         yield from memory(self._sources.components())
-        yield from admission(self._sources.totals(), self._sources.view())
+        yield from admission(self._sources.totals(), view := self._sources.view())
+        yield from providers(view)
         yield from actors(self._sources.actors())
         yield from alerts(self._sources.alerts())
         yield from self._sources.others()

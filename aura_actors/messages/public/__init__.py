@@ -6,15 +6,19 @@ present moment is an argument where a duration becomes a date.
 
 from aura_actors.messages.public.actors import alert, tree
 from aura_actors.messages.public.admission import (
+    Indexes,
     active_job,
-    admission_state,
+    gpu_indexes,
     jobs,
     lease,
     preflight,
-    providers,
+    queue,
+    queued_job,
     reason,
     slot,
+    ticket,
 )
+from aura_actors.messages.public.books import admission_state, providers
 from aura_actors.messages.public.forms import Moment, utc
 from aura_actors.messages.public.gpu import gpu_probe
 from aura_actors.messages.public.machine import history, memory_percent, system, utilization
@@ -23,10 +27,12 @@ from aura_actors.messages.public.process import HISTORY, PUBLISHED, process
 __all__ = [
     "HISTORY",
     "PUBLISHED",
+    "Indexes",
     "Moment",
     "active_job",
     "admission_state",
     "alert",
+    "gpu_indexes",
     "gpu_probe",
     "history",
     "jobs",
@@ -35,9 +41,12 @@ __all__ = [
     "preflight",
     "process",
     "providers",
+    "queue",
+    "queued_job",
     "reason",
     "slot",
     "system",
+    "ticket",
     "tree",
     "utc",
     "utilization",

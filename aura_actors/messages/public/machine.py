@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from aura_actors.domain import snapshot
-from aura_actors.messages.admission import Totals
+from aura_actors.messages.admission_view import Totals
 from aura_actors.messages.history import Entry
 from aura_actors.messages.public.containment import cgroup, pressure
 from aura_actors.messages.public.forms import all_rounded, rounded, share, utc

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from aura_actors.domain import snapshot
 from aura_actors.kernel.pauses import GcStatistics
 from aura_actors.kernel.threads import LimiterStatistics
-from aura_actors.messages.admission import ProviderView
+from aura_actors.messages.admission_view import ProviderView
 from aura_actors.messages.public.forms import rounded, utc
 from aura_actors.messages.topics import Component
 from aura_actors.wire import metrics
@@ -57,7 +57,7 @@ def process(
             metrics.ProviderConnections(
                 provider_name=view.name,
                 active_connections=view.used,
-                queued_requests=0,
+                queued_requests=view.waiting,
                 average_response_time_ms=rounded(view.mean_call_seconds, 1000),
             )
             for view in providers

@@ -13,11 +13,13 @@ from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from aura_actors.edges.access import Access
 from aura_actors.edges.bind import bind, release
-from aura_actors.edges.feed import Deadlines, Feed, Limits
+from aura_actors.edges.feed import Deadlines, Desk, Feed, Limits
 from aura_actors.edges.listener import Listener, Timing
 from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.latest import Latest
+from aura_actors.messages.admission import AdmissionMessage
 from aura_actors.messages.topics import Publication
+from aura_actors.testing import Probe
 
 TOPICS = ("system", "process", "alerts")
 
@@ -46,6 +48,7 @@ class Server:
             topics=self.topics,
             events=self.events,
             access=options.get("access", Access()),
+            desk=options.get("desk") or Desk(admission=Probe[AdmissionMessage]().ref, bytes_per_job=1),
             sampler_interval_seconds=options.get("sampler_interval_seconds", 1.0),
             limits=options.get("limits", Limits()),
             deadlines=options.get("deadlines", Deadlines()),

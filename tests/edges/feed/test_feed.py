@@ -55,6 +55,8 @@ async def test_a_client_is_greeted_and_hears_nothing_more(serve: Any) -> None:
                 "minIntervalMs": 1000,
                 "maxIntervalMs": 60000,
                 "heartbeatSeconds": 0.01,
+                "maxWaiting": 256,
+                "maxLeases": 1024,
             },
         }
         server.publish("system", 1)

@@ -291,7 +291,7 @@ async def test_provider_slots_over_http(tmp_path: Path) -> None:
         (b'{"jobId": "a", "owner": "\xed\xa0\x80"}', 400, None),
         (b'{"jobId": "a", "memoryBytes": NaN}', 422, "/memoryBytes"),
         (b'{"jobId": "a", "ttlSeconds": -Infinity}', 422, "/ttlSeconds"),
-        (b'{"jobId": "a", "cpuCores": 1}', 422, "/cpuCores"),
+        (b'{"jobId": "a", "cpuCores": -1}', 422, "/cpuCores"),
         (b'{"surprise": ' + b"[" * 30_000 + b"]" * 30_000 + b"}", 422, "/surprise"),
         (b"[]", 422, ""),
         (b"{}", 422, ""),

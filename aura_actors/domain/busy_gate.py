@@ -1,6 +1,6 @@
-"""Whether the processor is too busy for another job: closes above a threshold, opens again 5 points below it.
+"""Whether what many share is too busy for another job: closes above a threshold, opens again 5 points below.
 
-Owns the smoothing and the hysteresis. The processor is compressible, so nothing is reserved here.
+Owns the smoothing and the hysteresis. What is busy is compressible, so nothing is reserved here.
 """
 
 from math import exp
@@ -9,7 +9,7 @@ TIME_CONSTANT_SECONDS = 5.0
 HYSTERESIS_POINTS = 5.0
 
 
-class CpuGate:
+class BusyGate:
     """A gate over an exponentially weighted moving average of busy percent. 100 never closes."""
 
     def __init__(self, threshold_percent: float) -> None:
@@ -18,11 +18,6 @@ class CpuGate:
         self._average = 0.0
         self._seen_at: float | None = None
         self._closed = False
-
-    @property
-    def closed(self) -> bool:
-        """True while no job may start."""
-        return self._closed
 
     @property
     def busy_percent(self) -> float:
@@ -34,11 +29,19 @@ class CpuGate:
         """Where the gate closes."""
         return self._threshold_percent
 
+    @property
+    def open_percent(self) -> float:
+        """Up to here a job may start now: the threshold, or less while the gate is closed."""
+        return self._threshold_percent - (HYSTERESIS_POINTS if self._closed else 0.0)
+
     def observe(self, now: float, busy_percent: float) -> None:
         """Enter a reading taken at `now` (monotonic seconds)."""
         if self._seen_at is not None:
             weight = 1.0 - exp(-max(0.0, now - self._seen_at) / TIME_CONSTANT_SECONDS)
             self._average += weight * (busy_percent - self._average)
         self._seen_at = now
-        opens_below = self._threshold_percent - (HYSTERESIS_POINTS if self._closed else 0.0)
-        self._closed = self._threshold_percent < 100 and self._average > opens_below
+        self._closed = self.closed()
+
+    def closed(self, expected_percent: float = 0.0) -> bool:
+        """True while no job may start, with `expected_percent` to come on top of what is seen."""
+        return self._threshold_percent < 100 and self._average + expected_percent > self.open_percent

@@ -1,0 +1,380 @@
+"""The admission actor: the one place where leases begin, are renewed and end.
+
+Feeds requests and samples to the books in `domain/`, writes every change to the journal before it answers, tells
+those who waited, and shows the books to others. Decides nothing itself. After a crash, of the actor or of the
+program, the journal is the one way back; only who waits, and what was counted, is kept beside it.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, assert_never
+
+import structlog
+import trio
+
+from aura_actors.actors.admission.bonds import Bonds
+from aura_actors.actors.admission.given import AdmissionRule, Environment, Seen
+from aura_actors.domain.asked import Asked, Maker, Waiting
+from aura_actors.domain.attribution import Root
+from aura_actors.domain.books import Books
+from aura_actors.domain.changes import Changes
+from aura_actors.domain.ledger import Ledger
+from aura_actors.domain.machine import machine_of
+from aura_actors.domain.needs import JobSpec, ProcessIdentity
+from aura_actors.domain.providers import ProviderNeed
+from aura_actors.domain.reasons import Outcome, Shortfall
+from aura_actors.domain.snapshot import Snapshot
+from aura_actors.errors import AuraError, Draining, Gone, NeverFits, Refused, StoreUnavailable
+from aura_actors.kernel.actor import Actor, Context
+from aura_actors.kernel.latest import Latest
+from aura_actors.kernel.permits import Permits
+from aura_actors.messages import admission as m
+from aura_actors.messages import admission_view as shown
+from aura_actors.stores.journal import Journal, Recovered
+
+log = structlog.get_logger("aura_actors.admission")
+
+TICK_SECONDS = 0.25
+SLEPT_SECONDS = 1.0
+"""The clock that goes on while the machine sleeps gained this much on the other: it slept."""
+STOOD_STILL_SECONDS = 5.0
+"""It looks every `TICK_SECONDS` while anything is held; so much later, the whole loop stood still."""
+T = TypeVar("T")
+
+
+class Admission(Actor[m.AdmissionMessage]):
+    """`totals`, `view` and `roots` are where it shows its books."""
+
+    def __init__(
+        self,
+        rule: AdmissionRule,
+        *,
+        journal: Journal,
+        snapshots: Latest[Snapshot | None],
+        totals: Latest[shown.Totals],
+        view: Latest[shown.AdmissionView | None],
+        roots: Latest[tuple[Root, ...]],
+        seen: Seen,
+        limiter: trio.CapacityLimiter,
+        environment: Environment,
+    ) -> None:
+        self._rule = rule
+        self._journal = journal
+        self._snapshots = snapshots
+        self._totals = totals
+        self._view = view
+        self._seen = seen
+        self._limiter = limiter
+        self._environment = environment
+        self._roots = roots
+        self._bonds: Bonds
+        self._grants: list[tuple[m.Turn, m.Grant]] = []
+        """Of this step: told once it is written."""
+        self._waits: list[tuple[str, m.Turn]] = []
+        """Of this step: who waits for which place, once it is written."""
+        self._snapshot_seen = 0
+        self._slept = environment.boot_clock() - environment.clock()
+        self._unwritable = False
+        self._armed = False
+        self._begun_at = 0.0
+        self._slots_numbered = 0
+        self._context: Context[m.AdmissionMessage]
+        ledger = Ledger(
+            rule.ledger, slots=Permits(1), providers=seen.providers, gate=seen.gate, windows=seen.windows
+        )
+        maker = Maker(environment.secret, environment.wall)
+        self._books = Books(rule.ttl, ledger, seen.queue, seen.asked, maker)
+
+    # --- life ---
+
+    async def open(self, context: Context[m.AdmissionMessage]) -> None:
+        """Take over what the journal holds; only then is anybody answered."""
+        self._context = context
+        self._begun_at = trio.current_time()
+        now = self._environment.clock()
+        recovered, gone = await self._in_thread(lambda: self._recover(now))
+        self._seen.providers.retain({lease.fence for lease in recovered.leases})
+        self._books.ledger.slots.resize(self._rule.ledger.slots.fixed or 1)
+        self._books.restore(recovered.leases, recovered.fence, now)
+        self._books.draining = self._seen.draining
+        self._bonds = Bonds(context.nursery, self._roots, self._exited)
+        self._bonds.change(recovered.leases, ())
+        for process in gone:
+            self._books.exited(process, now)
+        self._seen.turns.interrupt()
+        for waiter in self._seen.queue.line(now):
+            self._seen.queue.abandon(waiter.key, now)
+        self._look()
+        await self._commit()
+        self._show()
+        context.follow(self._snapshots, m.Sampled())
+        self._arm()
+
+    def _recover(self, now: float) -> tuple[Recovered, list[ProcessIdentity]]:
+        recovered = self._journal.recover(now)
+        bound = {lease.process.identity: lease.process for lease in recovered.leases if lease.process is not None}
+        return recovered, [process for process in bound.values() if not self._environment.alive(process)]
+
+    def _exited(self, process: ProcessIdentity) -> None:
+        self._context.after(0.0, m.Exited(process))
+
+    def _arm(self) -> None:
+        """Look again in a moment, as long as anything can end or begin by time: nobody else may come by."""
+        if not self._armed and (self._books.leases or self._books.queue):
+            self._armed = True
+            self._context.after(TICK_SECONDS, m.Tick())
+
+    def _look(self) -> None:
+        """Take in the newest sample, if there is one that was not seen."""
+        if self._snapshots.version == self._snapshot_seen:
+            return
+        self._snapshot_seen = self._snapshots.version
+        machine = machine_of(self._snapshots.value, self._rule.scratch_path)
+        if machine is not None:
+            self._books.look(machine)
+
+    async def handle(self, message: m.AdmissionMessage) -> object:
+        """Carry out one message as one step: decided, written, told."""
+        looks = isinstance(message, m.Describe | m.Sampled | m.Tick)
+        answer: object = None
+        error: AuraError | None = None
+        self._begin(message)
+        try:
+            answer = self._carry_out(message)
+        except AuraError as refusal:
+            error = refusal
+        self._books.schedule(self._environment.clock())
+        try:
+            await self._commit()
+        except StoreUnavailable:
+            # What only looks is answered all the same.
+            if not looks:
+                raise
+        finally:
+            self._arm()
+        if error is not None:
+            raise error
+        if isinstance(message, m.Describe | m.Sampled | m.Drain):
+            self._show()
+        return self._view.value if isinstance(message, m.Describe) else answer
+
+    def _begin(self, message: m.AdmissionMessage) -> None:
+        if isinstance(message, m.Tick):
+            self._armed = False
+        now = self._environment.clock()
+        self._look()
+        stood_still = trio.current_time() - self._begun_at
+        self._begun_at = trio.current_time()
+        if self._books.leases and stood_still > STOOD_STILL_SECONDS:
+            log.info("nobody could renew: every lease gets its full time again", seconds=round(stood_still))
+            self._books.resumed(now)
+        slept = self._environment.boot_clock() - now
+        if slept - self._slept > SLEPT_SECONDS:
+            log.info("the machine slept: every lease gets its full time again", seconds=round(slept - self._slept))
+            self._books.resumed(now)
+        self._slept = slept
+        self._books.expire(now)
+        self._books.schedule(now)  # what ended makes room for those who wait, before anybody new
+
+    def _carry_out(self, message: m.AdmissionMessage) -> object:
+        now, books = self._environment.clock(), self._books
+        match message:
+            case m.Acquire() | m.AcquireSlot():
+                return self._acquire(message)
+            case m.Preflight():
+                return self._preflight(message)
+            case m.Renew(key=key, secret=secret, ttl_seconds=ttl, resize=resize):
+                return books.renew(key, secret, now, ttl, resize)
+            case m.Ready(key=key, secret=secret):
+                return books.ready(key, secret)
+            case m.Release(key=key, secret=secret, outcome=outcome, tokens=tokens):
+                books.release(key, secret, now, outcome, tokens)
+            case m.Batch(operations=operations):
+                return tuple(self._one_of_many(operation) for operation in operations)
+            case m.Abandon(turn=turn):
+                return self._abandon(turn)
+            case m.Forsake(turn=turn):
+                self._forsake(turn)
+            case m.Leave(key=key, ticket=ticket):
+                books.check_ticket(key, ticket)
+                books.leave(key)
+            case m.Revoke(job_id=job_id, by=by):
+                books.revoke(job_id, now)
+                log.warning("revoked", job=job_id, by=by)
+            case m.Drain(on=on, by=by):
+                self._seen.draining = on
+                books.drain(on)
+                log.warning("draining" if on else "admitting again", by=by)
+            case m.Disconnected(connection=connection):
+                books.disconnected(connection, now)
+            case m.Exited(process=process):
+                books.exited(process, now)
+            case m.Describe() | m.Sampled() | m.Tick():
+                pass
+            case _:
+                assert_never(message)
+        return None
+
+    def _one_of_many(self, operation: m.Operation) -> object:
+        try:
+            return self._carry_out(operation)
+        except AuraError as error:
+            return error
+
+    # --- asking ---
+
+    def _acquire(self, message: m.Acquire | m.AcquireSlot) -> m.Grant | m.Queued:
+        asked = self._asked(message)
+        now = self._environment.clock()
+        try:
+            answer = self._books.acquire(asked, now, wait=message.wait)
+        except (Refused, NeverFits) as error:
+            raise self._denied(error, asked) from None
+        if isinstance(answer, Waiting):
+            if message.turn is not None:
+                self._waits.append((asked.key, message.turn))
+            return self._queued(answer)
+        grant = m.Grant(lease=answer[0], again=answer[1])
+        if message.turn is not None:
+            self._grants.append((message.turn, grant))
+        return grant
+
+    def _asked(self, message: m.Acquire | m.AcquireSlot) -> Asked:
+        if isinstance(message, m.Acquire):
+            key, spec = message.job_id, message.spec
+        else:
+            key = self._slot_key(message.provider)
+            need = ProviderNeed(name=message.provider, tokens=message.tokens)
+            spec = JobSpec(providers=(need,), job_slots=0)
+        return Asked(
+            key=key,
+            owner=message.owner,
+            spec=spec,
+            ttl_seconds=message.ttl_seconds,
+            process=message.process,
+            connection=message.connection,
+        )
+
+    def _slot_key(self, provider: str) -> str:
+        while True:
+            self._slots_numbered += 1
+            key = m.slot_key(provider, f"{provider}-{self._books.fence + self._slots_numbered}")
+            if self._books.leases.find(key) is None and self._books.queue.find(key) is None:
+                return key
+
+    def _denied(self, error: Refused | NeverFits, asked: Asked) -> AuraError:
+        dimension = error.reasons[0].dimension if error.reasons else "none"
+        denied = self._seen.counts.denied
+        denied[dimension] = denied.get(dimension, 0) + 1
+        for need in asked.spec.providers:
+            self._books.ledger.providers.find(need.name).denied += 1
+        if isinstance(error, NeverFits):
+            return error
+        return Refused(str(error), reasons=error.reasons, retry_after_seconds=self._later(error.reasons))
+
+    def _later(self, reasons: tuple[Shortfall, ...]) -> float:
+        """A second at least, later where a rule knows; those who were refused together do not return together."""
+        known = max((reason.retry_after_seconds or 0.0 for reason in reasons), default=0.0)
+        return max(1.0, known) + 2.0 * self._environment.chance()
+
+    def _queued(self, waiting: Waiting) -> m.Queued:
+        now, waiter = self._environment.clock(), waiting.waiter
+        return m.Queued(
+            key=waiter.key,
+            ticket=waiter.secret,
+            position=self._books.position(waiter, now),
+            reasons=waiting.reasons,
+            retry_after_seconds=self._later(waiting.reasons),
+            bound_seconds=self._books.bound_seconds(waiter, now),
+            expires_at=now + self._rule.queue.ticket_ttl_seconds,
+        )
+
+    def _preflight(self, message: m.Preflight) -> m.Forecast:
+        now = self._environment.clock()
+        asked = Asked(key=message.job_id, owner=message.owner, spec=message.spec, process=message.process)
+        judgement, waiter = self._books.judge(asked, now)
+        if judgement.outcome is not Outcome.WAIT:
+            return m.Forecast(judgement=judgement, position=None, bound_seconds=None)
+        return m.Forecast(
+            judgement=judgement,
+            position=self._books.position(waiter, now),
+            bound_seconds=self._books.bound_seconds(waiter, now),
+        )
+
+    def _abandon(self, turn: m.Turn) -> m.Grant | m.Queued:
+        if isinstance(turn.value, m.Grant):
+            return turn.value
+        now, key = self._environment.clock(), self._seen.turns.take(turn)
+        if self._seen.turns.waited_for(key):
+            return self._queued(self._books.waiting(key, now))
+        return self._queued(self._books.abandon(key, now))
+
+    def _forsake(self, turn: m.Turn) -> None:
+        now, told = self._environment.clock(), turn.value
+        if isinstance(told, m.Grant):
+            if not told.again:
+                self._books.give_up(told.lease.fence, now)
+            return
+        key = self._seen.turns.find(turn)
+        if key is not None:
+            self._seen.turns.take(turn)
+            if not self._seen.turns.waited_for(key):
+                self._books.leave(key)
+
+    # --- after a step ---
+
+    async def _commit(self) -> None:
+        """Write what changed, then tell everybody; or undo it, and tell nobody."""
+        changes, grants, waits = self._books.take_changes(), self._grants, self._waits
+        self._grants, self._waits = [], []
+        if changes.any:
+            written, erased = [*changes.written.values()], changes.erased
+            try:
+                await self._in_thread(lambda: self._journal.write(written, erased))
+            except StoreUnavailable:
+                changes.take_back()
+                raise
+        self._tell(changes, grants, waits)
+
+    def _tell(
+        self, changes: Changes, grants: list[tuple[m.Turn, m.Grant]], waits: list[tuple[str, m.Turn]]
+    ) -> None:
+        counts, turns = self._seen.counts, self._seen.turns
+        for key, turn in waits:
+            turns.add(key, turn)
+        counts.granted += len(changes.begun)
+        for turn, grant in grants:
+            turn.set(grant)
+        for lease in changes.granted:
+            turns.tell(lease.key, m.Grant(lease=lease, again=False))
+        for key in changes.dropped:
+            turns.tell(key, self._sent_away(key))
+        for ended in changes.ended:
+            counts.ended[ended.how] = counts.ended.get(ended.how, 0) + 1
+        if changes.begun or changes.ended:
+            self._bonds.change(changes.begun, [ended.lease for ended in changes.ended])
+        if changes.any or changes.dropped:
+            self._totals.set(shown.totals_of(self._books))
+
+    def _sent_away(self, key: str) -> AuraError:
+        if self._books.draining:
+            return Draining("nothing new is admitted for now")
+        return Gone(f"the place of {key} was given up or revoked")
+
+    def _show(self) -> None:
+        self._totals.set(shown.totals_of(self._books))
+        self._view.set(
+            shown.view_of(self._books, self._seen.counts, self._environment.clock(), self._environment.wall())
+        )
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            result = await trio.to_thread.run_sync(work, limiter=self._limiter)
+        except StoreUnavailable as error:
+            if not self._unwritable:
+                log.warning("nothing is granted until the journal can be written", error=str(error))
+            self._unwritable = True
+            raise
+        if self._unwritable:
+            log.info("the journal can be written again")
+        self._unwritable = False
+        return result

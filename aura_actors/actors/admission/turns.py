@@ -1,0 +1,55 @@
+"""Those who wait: whom to tell what became of a place in the queue.
+
+Owns the turns of each place. Several may wait for the same place. Refuses to know the queue.
+"""
+
+from aura_actors.errors import AuraError, Gone, NotStarted
+from aura_actors.messages.admission import Grant, Turn
+
+
+class Turns:
+    """Invariant: a turn in `_keys` is in the list of its key, and was not told anything yet."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, list[Turn]] = {}
+        self._keys: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, key: str, turn: Turn) -> None:
+        """Somebody waits for a place."""
+        self._turns.setdefault(key, []).append(turn)
+        self._keys[id(turn)] = key
+
+    def find(self, turn: Turn) -> str | None:
+        """The place that is waited for."""
+        return self._keys.get(id(turn))
+
+    def take(self, turn: Turn) -> str:
+        """It waits no longer; the place it waited for. Raises `Gone`."""
+        key = self._keys.pop(id(turn), None)
+        if key is None:
+            raise Gone("nobody waits there any more")
+        waiting = [other for other in self._turns[key] if other is not turn]
+        self._turns[key] = waiting
+        if not waiting:
+            del self._turns[key]
+        return key
+
+    def waited_for(self, key: str) -> bool:
+        """Whether anybody waits for that place."""
+        return key in self._turns
+
+    def tell(self, key: str, outcome: Grant | AuraError) -> int:
+        """Tell everybody who waits for that place what became of it; how many there were."""
+        waiting = self._turns.pop(key, [])
+        for turn in waiting:
+            del self._keys[id(turn)]
+            turn.set(outcome)
+        return len(waiting)
+
+    def interrupt(self) -> None:
+        """Whoever was asked is another one now: everybody asks again."""
+        for key in list(self._turns):
+            self.tell(key, NotStarted("admission was restarted", retry_after_seconds=0.05))

@@ -1,0 +1,48 @@
+"""A request for a lease, and what is granted of it beside room: a time to live, a secret, a date.
+
+Owns these shapes. Time and chance are arguments.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from aura_actors.domain.needs import JobSpec, ProcessIdentity
+from aura_actors.domain.reasons import Shortfall
+from aura_actors.domain.waiting import Waiter
+
+
+class TtlRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How long leases live without a renewal."""
+
+    default_seconds: float = 30.0
+    most_seconds: float = 300.0
+
+    def granted(self, asked_seconds: float | None) -> float:
+        """What is granted of what was asked."""
+        return min(asked_seconds or self.default_seconds, self.most_seconds)
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for a lease, by a job or for a provider slot."""
+
+    key: str
+    owner: str
+    spec: JobSpec
+    ttl_seconds: float | None = None
+    process: ProcessIdentity | None = None
+    connection: str | None = None
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """The answer to who must wait: the place it has."""
+
+    waiter: Waiter
+    reasons: tuple[Shortfall, ...]
+
+
+class Maker(msgspec.Struct, frozen=True):
+    """Chance and the wall clock: what a new lease needs of the world."""
+
+    secret: Callable[[], str]
+    wall: Callable[[], float]

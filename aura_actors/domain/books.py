@@ -1,0 +1,399 @@
+"""Admission as a whole, without a clock and without a world: who holds what, who waits, and what each may do.
+
+Owns the rules of identity (same id, owner and spec find the same lease; a foreign release changes nothing), the
+ways a lease ends, and the step from the queue to a grant. Whether there is room is the ledger's; in which order,
+the queue's. Every operation adds to `changes`, which are written, or undone, before anybody is told. `now` is
+monotonic seconds.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import msgspec
+
+from aura_actors.domain.asked import Asked, Maker, TtlRule, Waiting
+from aura_actors.domain.changes import Changes, How
+from aura_actors.domain.holding import Plan
+from aura_actors.domain.leases import Lease, Leases, renewed
+from aura_actors.domain.ledger import Ledger
+from aura_actors.domain.machine import Machine
+from aura_actors.domain.needs import JobSpec, ProcessIdentity, Resize
+from aura_actors.domain.reasons import Judgement, Outcome, Shortfall
+from aura_actors.domain.room import LedgerRoom, PromiseRoom
+from aura_actors.domain.waiting import Queue, Waiter
+from aura_actors.errors import Conflict, Draining, Foreign, Gone, NeverFits, Refused, SpecChanged
+
+
+class Books:
+    """`asked` belongs to `queue` and is kept with it: both outlive a crash of whoever runs the books.
+
+    Invariant: both have the same keys.
+    """
+
+    def __init__(self, ttl: TtlRule, ledger: Ledger, queue: Queue, asked: dict[str, Asked], make: Maker) -> None:
+        self.leases = Leases()
+        self.ledger = ledger
+        self.queue = queue
+        self.changes = Changes()
+        self.draining = False
+        self.stirred = False
+        """Something may have made room since the queue was asked last."""
+        self._ttl = ttl
+        self._asked = asked
+        self._make = make
+        self.fence = 0
+        """The highest that was handed out."""
+        self._arrivals = max((waiter.number for waiter in queue.line(0.0)), default=0)
+
+    # --- asking ---
+
+    def acquire(self, asked: Asked, now: float, *, wait: bool) -> tuple[Lease, bool] | Waiting:
+        """A lease, and whether it was held already; or a place in the queue, where `wait` allows one.
+
+        Raises `Conflict`, `SpecChanged`, `NeverFits`, `Refused` or `Draining`.
+        """
+        held = self.leases.find(asked.key)
+        if held is not None:
+            _same(held.owner, held.spec, held.process, asked)
+            if asked.connection is not None:  # whoever came back: the end of its old connection ends nothing
+                held = msgspec.structs.replace(held, connection=asked.connection)
+            return self._renewed(held, now, asked.ttl_seconds), True
+        if asked.key in self._asked:
+            self._check_place(asked)
+            self.queue.attend(asked.key, now)
+            self.stirred = True
+            return self.waiting(asked.key, now)
+        if self.draining:
+            raise Draining("nothing new is admitted for now")
+        self.schedule(now)  # whoever waits has what was freed a moment ago
+        plan = self._plan_newcomer(asked, now)
+        if plan is not None:
+            return self._grant(asked, plan, now), False
+        judgement = self._judged(asked.spec, now)
+        text = "; ".join(f"{reason.dimension}: {reason.text}" for reason in judgement.reasons)
+        if judgement.outcome is Outcome.NEVER:
+            raise NeverFits(text, reasons=judgement.reasons)
+        if not wait:
+            raise Refused(text, reasons=judgement.reasons)
+        self.queue.offer(self._newcomer(asked, now))
+        self._arrivals += 1
+        self._asked[asked.key] = asked
+        self.changes.undo.append(partial(self._unoffer, asked.key))
+        return self.waiting(asked.key, now)
+
+    def judge(self, asked: Asked, now: float) -> tuple[Judgement, Waiter]:
+        """What `acquire` would be answered, and the place that it would take or has. Changes nothing."""
+        held, waiter = self.leases.find(asked.key), self.queue.find(asked.key)
+        newcomer = self._newcomer(asked, now)
+        if held is not None:
+            _same(held.owner, held.spec, held.process, asked)
+            return Judgement(outcome=Outcome.GRANT), newcomer
+        if waiter is not None:
+            self._check_place(asked)
+            return self._judged(asked.spec, now, waiter), waiter
+        if self.draining:
+            drained = Shortfall(dimension="draining", needed=1, available=0, text="nothing new is admitted for now")
+            return Judgement(outcome=Outcome.WAIT, reasons=(drained,)), newcomer
+        if self.queue.may_start(newcomer, now, LedgerRoom(self.ledger, now)):
+            return Judgement(outcome=Outcome.GRANT), newcomer
+        return self._judged(asked.spec, now), newcomer
+
+    def position(self, waiter: Waiter, now: float) -> int:
+        """Its place in line, or the one that it would get; from 1."""
+        return len(self.queue.ahead(waiter, now)) + 1
+
+    def bound_seconds(self, waiter: Waiter, now: float) -> float | None:
+        """It starts within this, unless somebody arrives who gets ahead of it or may run longer than anybody now.
+
+        None where that cannot be said.
+        """
+        guard = self.queue.protected_at(now)
+        protected = guard is not None and guard.key == waiter.key
+        return self.queue.bound_seconds(waiter, now, PromiseRoom(self.ledger, now, protected=protected))
+
+    def reasons(self, waiter: Waiter, now: float) -> tuple[Shortfall, ...]:
+        """Why somebody in the queue has not begun."""
+        return self._judged(waiter.spec, now, waiter).reasons
+
+    # --- holding ---
+
+    def renew(
+        self,
+        key: str,
+        secret: str | None,
+        now: float,
+        ttl_seconds: float | None = None,
+        resize: Resize | None = None,
+    ) -> Lease:
+        """Extend a lease and change its amounts, together or not at all.
+
+        Raises `Gone`, `Foreign`; `Refused` or `NeverFits` for growth.
+        """
+        lease = self.leases.check(key, secret)
+        spec = lease.spec if resize is None else resize.of(lease.spec)
+        if spec != lease.spec:
+            lease = self._resized(lease, spec, now)
+        return self._renewed(lease, now, ttl_seconds or lease.ttl_seconds)
+
+    def ready(self, key: str, secret: str | None) -> Lease:
+        """The job uses what it will use. Raises `Gone` or `Foreign`."""
+        lease = self.leases.check(key, secret)
+        self.ledger.ready(lease.fence)
+        self.stirred = True
+        return lease
+
+    def release(
+        self, key: str, secret: str | None, now: float, outcome: str | None = None, tokens: int | None = None
+    ) -> None:
+        """End a lease. Raises `Gone` or `Foreign`."""
+        self._end(self.leases.check(key, secret), now, "released", outcome, tokens)
+
+    # --- ending otherwise ---
+
+    def revoke(self, key: str, now: float) -> None:
+        """End a lease or a place in an operator's name. Raises `Gone`."""
+        lease = self.leases.find(key)
+        if lease is not None:
+            self._end(lease, now, "revoked")
+        elif self.queue.find(key) is not None:
+            self.leave(key)
+        else:
+            raise Gone(f"there is no live lease and no place of {key}")
+
+    def expire(self, now: float) -> None:
+        """Time has passed: end what is over, leases and places that nobody attended; others may begin."""
+        self.stirred = True
+        for lease in self.leases.expired(now):
+            self._end(lease, now, "runtime" if lease.ends_by_runtime_at <= now else "expired")
+        for waiter in self.queue.expired(now):
+            self.leave(waiter.key)
+
+    def exited(self, process: ProcessIdentity, now: float) -> None:
+        """A process ended: so do its leases and places."""
+        identity = process.identity
+        self._end_where(lambda each: each.process is not None and each.process.identity == identity, now, "exited")
+
+    def disconnected(self, connection: str, now: float) -> None:
+        """A connection is gone: so are its leases and places."""
+        self._end_where(lambda each: each.connection == connection, now, "disconnected")
+
+    def give_up(self, fence: int, now: float) -> None:
+        """Nobody heard of this grant."""
+        holding = self.ledger.holdings.get(fence)
+        if holding is not None:
+            self._end(holding.lease, now, "released")
+
+    def _end_where(self, theirs: Callable[[Lease | Asked], bool], now: float, how: How) -> None:
+        for lease in [lease for lease in self.leases if theirs(lease)]:
+            self._end(lease, now, how)
+        for asked in [asked for asked in self._asked.values() if theirs(asked)]:
+            self.leave(asked.key)
+
+    def resumed(self, now: float) -> None:
+        """The machine slept: nobody could renew, so every lease gets its full time again."""
+        for lease in list(self.leases):
+            self._renewed(lease, now, lease.ttl_seconds)
+
+    # --- the queue ---
+
+    def check_ticket(self, key: str, ticket: str | None) -> Waiter:
+        """The place, if `ticket` is its ticket. Raises `Gone` or `Foreign`."""
+        waiter = self.queue.find(key)
+        if waiter is None:
+            raise Gone(f"{key} does not wait")
+        if ticket != waiter.secret:
+            raise Foreign(f"{key} waits under another ticket; nothing was changed")
+        return waiter
+
+    def leave(self, key: str) -> None:
+        """Give a place up."""
+        attended = self.queue.attended(key)
+        waiter, asked = self.queue.remove(key), self._asked.pop(key)
+        self.stirred = True  # whoever was protected may be gone
+        self.changes.dropped.append(key)
+        self.changes.undo.append(partial(self._put_back, waiter, asked, attended))
+
+    def abandon(self, key: str, now: float) -> Waiting:
+        """Nobody waits at this place now."""
+        waiting = self.waiting(key, now)
+        self.queue.abandon(key, now)
+        return waiting
+
+    def drain(self, on: bool) -> None:
+        """Admit nothing new, or begin again; whoever waits is sent away."""
+        self.changes.undo.append(partial(setattr, self, "draining", self.draining))
+        self.draining = on
+        if on:
+            for waiter in self.queue.line(0.0):
+                self.leave(waiter.key)
+
+    def look(self, machine: Machine) -> None:
+        """Take in a reading."""
+        self.ledger.look(machine)
+        self.stirred = True
+
+    def schedule(self, now: float) -> None:
+        """Grant to those who wait, in order, as long as anybody fits."""
+        if not self.stirred:
+            return
+        self.stirred = False
+        if not self._asked:
+            return
+        room = LedgerRoom(self.ledger, now)
+        while len(self.queue) and (waiter := self.queue.next(now, room)) is not None:
+            assert room.plan is not None, "the room was asked about this waiter last"
+            self.queue.remove(waiter.key)
+            asked = self._asked.pop(waiter.key)
+            self.changes.undo.append(partial(self._put_back, waiter, asked, True))
+            self.changes.granted.append(self._grant(asked, room.plan, now))
+
+    def _unoffer(self, key: str) -> None:
+        self.queue.remove(key)
+        del self._asked[key]
+
+    def _put_back(self, waiter: Waiter, asked: Asked, attended: bool) -> None:
+        self.queue.offer(waiter, attended)
+        self._asked[waiter.key] = asked
+
+    # --- recovery ---
+
+    def restore(self, leases: Iterable[Lease], fence: int, now: float) -> None:
+        """Enter leases that are known from before a restart; `fence` was the highest that was handed out."""
+        self.fence = fence
+        for lease in leases:
+            self.ledger.restore(lease, now)
+            self.leases.put(lease)
+
+    def take_changes(self) -> Changes:
+        """What changed since this was last asked."""
+        changes, self.changes = self.changes, Changes()
+        return changes
+
+    # --- inside ---
+
+    def _newcomer(self, asked: Asked, now: float) -> Waiter:
+        return Waiter(
+            key=asked.key,
+            owner=asked.owner,
+            spec=asked.spec,
+            rank=asked.spec.rank,
+            wants_gpu=asked.spec.gpu is not None,
+            secret=self._make.secret(),
+            number=self._arrivals + 1,
+            since=now,
+            ttl_seconds=self._ttl.granted(asked.ttl_seconds),
+            max_runtime_seconds=asked.spec.max_runtime_seconds,
+        )
+
+    def _plan_newcomer(self, asked: Asked, now: float) -> Plan | None:
+        """What a newcomer would take now; None where it must wait behind somebody, or does not fit."""
+        if not self._asked:
+            return self.ledger.plan(asked.spec, now)
+        room, newcomer = LedgerRoom(self.ledger, now), self._newcomer(asked, now)
+        if not self.queue.may_start(newcomer, now, room):
+            return None
+        self.queue.passed_by(newcomer)
+        return room.plan
+
+    def _judged(self, spec: JobSpec, now: float, waiter: Waiter | None = None) -> Judgement:
+        """Every reason why somebody who does not fit must wait, the place of whoever is protected included."""
+        protected = self.queue.protected_at(now)
+        if protected is waiter:
+            protected = None
+        return self.ledger.judge(spec, now, LedgerRoom(self.ledger, now).reserved(protected))
+
+    def waiting(self, key: str, now: float) -> Waiting:
+        """The place of somebody who waits."""
+        waiter = self.queue.find(key)
+        assert waiter is not None, "asked for those who wait"
+        return Waiting(waiter, self.reasons(waiter, now))
+
+    def _check_place(self, asked: Asked) -> None:
+        first = self._asked[asked.key]
+        _same(first.owner, first.spec, first.process, asked)
+
+    def _grant(self, asked: Asked, plan: Plan, now: float) -> Lease:
+        now, ttl_seconds = self.leases.steady(now), self._ttl.granted(asked.ttl_seconds)
+        limit = asked.spec.max_runtime_seconds
+        self.fence += 1
+        lease = Lease(
+            key=asked.key,
+            owner=asked.owner,
+            secret=self._make.secret(),
+            fence=self.fence,
+            spec=asked.spec,
+            ttl_seconds=ttl_seconds,
+            granted_at=now,
+            expires_at=now + (ttl_seconds if limit is None else min(ttl_seconds, limit)),
+            granted_timestamp=self._make.wall(),
+            gpus=tuple([device.uuid for device in plan.devices]) if plan.devices else (),
+            process=asked.process,
+            connection=asked.connection,
+        )
+        self.ledger.enter(lease, plan, now)
+        self.leases.put(lease)
+        self.changes.begin(lease)
+        self.changes.undo.append(partial(self._ungrant, lease, now))
+        return lease
+
+    def _ungrant(self, lease: Lease, now: float) -> None:
+        self.ledger.end(lease.fence, now, tokens=0, answered=False)
+        self.leases.remove(lease.key)
+
+    def _renewed(self, lease: Lease, now: float, ttl_seconds: float | None) -> Lease:
+        fresh = renewed(lease, self.leases.steady(now), self._ttl.granted(ttl_seconds))
+        self._replace(lease, fresh)
+        return fresh
+
+    def _replace(self, old: Lease, new: Lease) -> None:
+        self.ledger.renew(new)
+        self.leases.put(new)
+        self.changes.write(new)
+        self.changes.undo.append(partial(self._put, old))
+
+    def _put(self, lease: Lease) -> None:
+        self.ledger.renew(lease)
+        self.leases.put(lease)
+
+    def _resized(self, lease: Lease, spec: JobSpec, now: float) -> Lease:
+        """The lease with other amounts, all of them or none. What grows must fit as if it were asked anew."""
+        if (growth := spec.growth_from(lease.spec)) is not None:
+            judgement = self._judged(growth, now)
+            if not self.ledger.could_ever(spec):
+                judgement = self.ledger.judge(spec, now)
+            if judgement.outcome is not Outcome.GRANT:
+                text = "; ".join(f"{reason.dimension}: {reason.text}" for reason in judgement.reasons)
+                error = NeverFits if judgement.outcome is Outcome.NEVER else Refused
+                raise error(text, reasons=judgement.reasons)
+        fresh = msgspec.structs.replace(lease, spec=spec)
+        self.ledger.resize(fresh, now)
+        self.stirred = True
+        self.leases.put(fresh)
+        self.changes.undo.append(partial(self._resize_back, lease, now))
+        return fresh
+
+    def _resize_back(self, lease: Lease, now: float) -> None:
+        self.ledger.resize(lease, now)
+        self.leases.put(lease)
+
+    def _end(
+        self, lease: Lease, now: float, how: How, outcome: str | None = None, tokens: int | None = None
+    ) -> None:
+        self.ledger.end(lease.fence, now, outcome, tokens, answered=how == "released")
+        self.leases.remove(lease.key)
+        self.stirred = True
+        self.changes.erase(lease, how)
+        self.changes.undo.append(partial(self._revive, lease, now))
+
+    def _revive(self, lease: Lease, now: float) -> None:
+        self.ledger.restore(lease, now)
+        self.leases.put(lease)
+
+
+def _same(owner: str, spec: JobSpec, process: ProcessIdentity | None, asked: Asked) -> None:
+    """Raises unless the request is the one that was made under this id before."""
+    if owner != asked.owner:
+        raise Conflict(f"job {asked.key} is held by another owner")
+    others = None if process is None else process.identity
+    if spec != asked.spec or others != (None if asked.process is None else asked.process.identity):
+        raise SpecChanged(f"job {asked.key} is held with another specification; release it first")

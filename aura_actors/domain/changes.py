@@ -1,0 +1,61 @@
+"""What one step changed in the books: to be written before anybody is told, or undone.
+
+Owns the list. A step is written as a whole or not at all.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from aura_actors.domain.leases import Lease
+
+How = Literal["released", "expired", "runtime", "exited", "disconnected", "revoked"]
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A lease that ended, and how."""
+
+    lease: Lease
+    how: How
+
+
+class Changes(msgspec.Struct, eq=False):
+    """One step's changes. Invariant: no fence is in `written` and among the erased."""
+
+    written: dict[int, Lease] = {}
+    """New and changed leases, by fence."""
+    erased: list[int] = []
+    begun: list[Lease] = []
+    granted: list[Lease] = []
+    """To those who waited."""
+    dropped: list[str] = []
+    """Keys of places that ended without a grant."""
+    ended: list[Ended] = []
+    undo: list[Callable[[], None]] = []
+    """Run backwards, they make the books what they were."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self.written or self.erased)
+
+    def begin(self, lease: Lease) -> None:
+        """A new lease."""
+        self.begun.append(lease)
+        self.write(lease)
+
+    def write(self, lease: Lease) -> None:
+        """A new form of a lease."""
+        self.written[lease.fence] = lease
+
+    def erase(self, lease: Lease, how: How) -> None:
+        """A lease ended; one that began in this very step leaves no trace."""
+        self.written.pop(lease.fence, None)
+        self.erased.append(lease.fence)
+        self.ended.append(Ended(lease, how))
+
+    def take_back(self) -> None:
+        """Undo everything."""
+        for undo in reversed(self.undo):
+            undo()
