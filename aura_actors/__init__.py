@@ -2,7 +2,7 @@
 #
 #   __main__  cli/     the command line: parse, call, print
 #   testing/           for users' tests and ours
-#   runtime/           composition root: the one place that knows every part
+#   runtime/ | client/ composition root: the one place that knows every part | the SDK: only wire and errors
 #   config/            settings from file, environment and options; refuses with a path
 #   edges/ | actors/   HTTP, feed, page | the shells around the rules, one actor per file
 #   workers/           child processes, each owned by an actor: the GPU probe
@@ -18,14 +18,18 @@ from typing import TYPE_CHECKING, Any
 from aura_actors._version import __version__
 
 if TYPE_CHECKING:
+    from aura_actors.client import Aura as Aura
+    from aura_actors.client import connect as connect
     from aura_actors.config import Settings as Settings
     from aura_actors.runtime import Runtime as Runtime
     from aura_actors.runtime import open_runtime as open_runtime
 
 # Resolved when first used: a client of a daemon must not load the server.
-_HOMES = {"open_runtime": "runtime", "Runtime": "runtime", "Settings": "config"}
+_HOMES = {
+    "open_runtime": "runtime", "Runtime": "runtime", "Settings": "config", "connect": "client", "Aura": "client",
+}  # fmt: skip
 
-__all__ = ["Runtime", "Settings", "__version__", "open_runtime"]
+__all__ = ["Aura", "Runtime", "Settings", "__version__", "connect", "open_runtime"]
 
 
 def __getattr__(name: str) -> Any:

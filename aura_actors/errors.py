@@ -83,6 +83,17 @@ class Draining(Unavailable):
     """Nothing new is admitted for now: an operator wants the machine to run empty, or the runtime ends."""
 
 
+class Unreachable(Unavailable):
+    """No daemon answers at this address, or the connection to it was lost.
+
+    With `sent` the question had gone out: what came of it is unknown.
+    """
+
+    def __init__(self, text: str, *, sent: bool = False) -> None:
+        super().__init__(text)
+        self.sent = sent
+
+
 class StoreUnavailable(Unavailable):
     """What must survive a restart could not be written, so nothing was changed."""
 

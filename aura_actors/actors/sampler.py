@@ -21,11 +21,15 @@ from aura_actors.domain.snapshot import CollectorHealth, Reading, Snapshot
 from aura_actors.errors import InvalidValue
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.latest import Latest
-from aura_actors.messages.sampler import CollectNow, SamplerMessage, Tick
+from aura_actors.messages.sampler import CollectNow, LookAgain, SamplerMessage, Tick
 
 SECOND_SAMPLE_SECONDS = 0.2
 """Percentages need two samples. The second follows the first this soon, so that readiness does not take a whole
 interval."""
+
+
+AGAIN_SECONDS = (0.03, 0.2)
+"""When to look again: most processes are gone by the first, and what the kernel takes longer over by the second."""
 
 
 class Sampler(Actor[SamplerMessage]):
@@ -72,10 +76,13 @@ class Sampler(Actor[SamplerMessage]):
         self._wall = wall
         self._watchdog_seconds = watchdog_seconds
         self._gpu = gpu
+        self._context: Context[SamplerMessage]
+        self._looks_until = -math.inf
         self._patience_seconds = min(watchdog_seconds, interval_seconds / 2)
 
     async def open(self, context: Context[SamplerMessage]) -> None:
         """Take the first sample, and arrange for the others."""
+        self._context = context
         await self._sample(everything=True)
         context.after(min(SECOND_SAMPLE_SECONDS, self._interval_seconds), Tick())
         context.every(self._interval_seconds, Tick())
@@ -85,13 +92,24 @@ class Sampler(Actor[SamplerMessage]):
         self._closed = True
         let_go_of_files()
 
-    async def handle(self, message: SamplerMessage) -> Snapshot:
+    async def handle(self, message: SamplerMessage) -> Snapshot | None:
         """Take a sample, whoever wants it."""
         match message:
             case Tick() | CollectNow():
                 return await self._sample(everything=isinstance(message, CollectNow))
+            case LookAgain():
+                self._look_again()
+                return None
             case _:
                 assert_never(message)
+
+    def _look_again(self) -> None:
+        """Once for all who give back within the time of one look: there are ten looks a second at most."""
+        now = trio.current_time()
+        if now >= self._looks_until:
+            self._looks_until = now + AGAIN_SECONDS[-1]
+            for seconds in AGAIN_SECONDS:
+                self._context.after(seconds, Tick())
 
     async def _sample(self, *, everything: bool) -> Snapshot:
         taken_at, timestamp = self._clock(), self._wall()

@@ -1,6 +1,7 @@
 """The commands, and what their errors look like: one line on stderr and an exit status, never a traceback.
 
-0 done · 1 preflight: would wait · 2 the call is wrong, or preflight: never · 3 the daemon could not be asked. An
+0 done · 1 preflight: would wait · 2 the call is wrong, or preflight: never · 3 the daemon could not be asked; `run`
+has the statuses of a command, and its own (`client.run.exits`). An
 exception outside our two families is a defect, and keeps its traceback. Knows no command's inside.
 """
 
@@ -23,6 +24,12 @@ BROKEN_PIPE: Final = 141
 
 COMMANDS: Final = {
     "serve": "Measure, admit, clean up and serve, until SIGTERM or Ctrl-C.",
+    "run": """Wait until there is room, then run a command and hold that room until it ends.
+
+    The exit status is the command's, as a shell shows it: 128+N after signal N, 126 where it cannot be executed,
+    127 where it is not found. Of a command that never began: 2 wrong option, 65 fits here never, 69 no daemon
+    answers, 75 no room within --wait, 128+N signal N while it waited; each with a line on stderr.
+    """,
     "status": "Show use, reservations, providers and actors of a running daemon.",
     "preflight": "Ask whether a job would start: exit status 0 would start, 1 would wait, 2 never.",
     "drain": "Admit nothing new (on), or begin again (off).",

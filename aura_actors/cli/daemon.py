@@ -18,6 +18,7 @@ import msgspec
 from cyclopts import Parameter
 
 from aura_actors.cli.text import printable
+from aura_actors.client.run.remote import Reply
 from aura_actors.errors import Conflict, Gone, InvalidValue, Unavailable, UsageError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
@@ -47,7 +48,8 @@ class Daemon:
 
     def __init__(self, client: httpx2.Client, url: str) -> None:
         self._client = client
-        self._url = url
+        self.url = url
+        """Where it is, for people."""
 
     def get(self, path: str) -> bytes:
         """The body of a 200. Raises Unavailable with one sentence for everything else."""
@@ -57,31 +59,54 @@ class Daemon:
         """The body of a 200, or nothing of a 204. Raises UsageError where it is the call, Unavailable otherwise."""
         return self._request("POST", path, msgspec.json.encode(body))
 
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        wait_seconds: float = 0.0,
+    ) -> Reply:
+        """One request whose answer may take `wait_seconds` longer, whatever its status. Raises Unavailable."""
+        timeout = httpx2.Timeout(_ANSWER_SECONDS + wait_seconds, connect=_CONNECT_SECONDS)
+        content = None if body is None else msgspec.json.encode(body)
+        answer = self._send(method, path, content, headers or {}, timeout)
+        return Reply(status=answer.status_code, content=answer.content)
+
     def decode(self, answer: bytes, kind: type[T]) -> T:
         """An answer as the Struct that this version expects. Raises Unavailable where it is something else."""
         try:
             return msgspec.json.decode(answer, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Unavailable(f"{self._url} answered something that this version does not know: {error}") from error
+            raise Unavailable(f"{self.url} answered something that this version does not know: {error}") from error
 
     def _request(self, method: str, path: str, body: bytes | None) -> bytes:
-        headers = {"Content-Type": "application/json"} if body is not None else {}
-        try:
-            answer = self._client.request(method, path, content=body, headers=headers)
-        except httpx2.TimeoutException as error:
-            raise Unavailable(
-                f"the daemon at {self._url} did not answer in time; is it the right --url?"
-            ) from error
-        except httpx2.ConnectError as error:
-            raise Unavailable(
-                f"no daemon answers at {self._url}: "
-                "start one with `aura-actors serve`, or say where it is with --url"
-            ) from error
-        except httpx2.HTTPError as error:
-            raise Unavailable(f"the daemon at {self._url} could not be asked: {error}") from error
+        answer = self._send(method, path, body)
         if answer.status_code not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
             raise self._refusal(answer)
         return answer.content
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] = {},
+        timeout: httpx2.Timeout | None = None,
+    ) -> httpx2.Response:
+        typed = {"Content-Type": "application/json"} if body is not None else {}
+        patience = httpx2.USE_CLIENT_DEFAULT if timeout is None else timeout
+        try:
+            return self._client.request(method, path, content=body, headers={**typed, **headers}, timeout=patience)
+        except httpx2.TimeoutException as error:
+            raise Unavailable(f"the daemon at {self.url} did not answer in time; is it the right --url?") from error
+        except httpx2.ConnectError as error:
+            raise Unavailable(
+                f"no daemon answers at {self.url}: "
+                "start one with `aura-actors serve`, or say where it is with --url"
+            ) from error
+        except httpx2.HTTPError as error:
+            raise Unavailable(f"the daemon at {self.url} could not be asked: {error}") from error
 
     def _refusal(self, answer: httpx2.Response) -> Exception:
         status, detail = answer.status_code, _detail(answer.content)
@@ -91,10 +116,10 @@ class Daemon:
             return family(detail or f"the daemon answered {status}")
         if status == HTTPStatus.UNAUTHORIZED:
             if "Authorization" in self._client.headers:
-                return Unavailable(f"the daemon at {self._url} does not accept this token")
-            return Unavailable(f"the daemon at {self._url} wants a token: set AURA_TOKEN or pass --token-file")
+                return Unavailable(f"the daemon at {self.url} does not accept this token")
+            return Unavailable(f"the daemon at {self.url} wants a token: set AURA_TOKEN or pass --token-file")
         reason = f": {detail}" if detail else ""
-        return Unavailable(f"{self._url} answered {status} to {answer.request.url.path}{reason}")
+        return Unavailable(f"{self.url} answered {status} to {answer.request.url.path}{reason}")
 
 
 @contextmanager

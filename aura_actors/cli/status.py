@@ -14,6 +14,7 @@ from aura_actors.cli import text
 from aura_actors.cli.daemon import TokenFile, Url, open_daemon
 from aura_actors.wire.actors import ActorNode, Actors
 from aura_actors.wire.admission import Providers
+from aura_actors.wire.kinds import Kind, Kinds
 from aura_actors.wire.metrics import SystemMetrics, Utilization
 
 PATHS = {
@@ -33,7 +34,7 @@ def status(
     url: Url = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Show use, reservations, providers and actors of a running daemon."""
+    """Show use, reservations, providers, kinds of jobs and actors of a running daemon."""
     with open_daemon(url, token_file) as daemon:
         answers = {name: daemon.get(path) for name, path in PATHS.items()}
         if json:
@@ -44,8 +45,11 @@ def status(
         system = daemon.decode(answers["system"], SystemMetrics)
         actors = daemon.decode(answers["actors"], Actors)
         providers = daemon.decode(daemon.get("/api/providers"), Providers)
+        kinds = daemon.decode(daemon.get("/api/admission/kinds"), Kinds).kinds
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
     console.print(_machine(utilization, system, providers))
+    if kinds:
+        console.print(_kinds(kinds))
     console.print(_tree(actors))
 
 
@@ -72,6 +76,24 @@ def _rows(utilization: Utilization, system: SystemMetrics, providers: Providers)
     yield "Providers", ", ".join(slots) or "none"
     if system.stale:
         yield "Stale", ", ".join(sorted(system.stale))
+
+
+def _kinds(kinds: list[Kind]) -> Table:
+    """What runs were seen to need, half of them and 95 percent."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("Kind", "Runs", "Kills", "Peak p50", "p95", "Auto reserves", "Runtime p50", "p95"):
+        table.add_column(column, overflow="fold")
+    for each in kinds:
+        peaks = (each.peak_p50_bytes, each.peak_p95_bytes, each.reserve_bytes)
+        times = (each.runtime_p50_seconds, each.runtime_p95_seconds)
+        table.add_row(
+            Text(text.printable(each.kind)),
+            Text(str(each.runs)),
+            Text(str(each.kills)),
+            *(Text(text.size(peak)) for peak in peaks),
+            *(Text(text.UNKNOWN if seconds is None else f"{seconds:.1f} s") for seconds in times),
+        )
+    return table
 
 
 def _tree(actors: Actors) -> Table:

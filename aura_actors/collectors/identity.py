@@ -17,7 +17,7 @@ from aura_actors.collectors.socket_owner import Address, owner_of_socket
 from aura_actors.domain.needs import ProcessIdentity
 from aura_actors.errors import InvalidValue
 
-__all__ = ["Peer", "ProcessIdentity", "claim", "identify"]
+__all__ = ["Peer", "ProcessIdentity", "claim", "identify", "with_group"]
 
 INIT = 1
 _MOST_KEPT = 64
@@ -80,6 +80,19 @@ def claim(
         peer.claims.clear()
     peer.claims[pid] = found.identity.start_ticks
     return found.identity
+
+
+def with_group(found: ProcessIdentity, directory: str) -> ProcessIdentity:
+    """The process as the first of a control group that is its job's alone. Raises InvalidValue (`/cgroup`).
+
+    Believed is the group that the process is in, unless the daemon is in it too: then it is nobody's alone.
+    """
+    own = identify(os.getpid())
+    if found.cgroup is None or found.cgroup != directory.rstrip("/"):
+        raise InvalidValue("the process is not in this control group, as the daemon sees it", path="/cgroup")
+    if own is not None and own.cgroup is not None and f"{own.cgroup}/".startswith(f"{found.cgroup}/"):
+        raise InvalidValue("the daemon itself is in this control group", path="/cgroup")
+    return msgspec.structs.replace(found, own_group=found.cgroup)
 
 
 def _refuse(text: str) -> NoReturn:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from aura_actors.domain.leases import Lease
 from aura_actors.domain.needs import JobSpec, ProcessIdentity
 from aura_actors.domain.reasons import Shortfall
 from aura_actors.domain.waiting import Waiter
+from aura_actors.errors import Conflict, SpecChanged
 
 
 class TtlRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     ttl_seconds: float | None = None
     process: ProcessIdentity | None = None
     connection: str | None = None
+
+    def check_same(self, before: "Asked | Lease") -> None:
+        """Raises `Conflict` or `SpecChanged` unless this is the request that was made under its key before."""
+        if before.owner != self.owner:
+            raise Conflict(f"job {self.key} is held by another owner")
+        process, others = self.process, before.process
+        same = process is others or (process and others and process.identity == others.identity)
+        if before.spec != self.spec or not same:
+            raise SpecChanged(f"job {self.key} is held with another specification; release it first")
 
 
 class Waiting(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from aura_actors.domain.needs import JobSpec, ProcessIdentity, Resize
 from aura_actors.domain.reasons import Judgement, Outcome, Shortfall
 from aura_actors.domain.room import LedgerRoom, PromiseRoom
 from aura_actors.domain.waiting import Queue, Waiter
-from aura_actors.errors import Conflict, Draining, Foreign, Gone, NeverFits, Refused, SpecChanged
+from aura_actors.errors import Draining, Foreign, Gone, NeverFits, Refused
 
 
 class Books:
@@ -54,12 +54,14 @@ class Books:
         """
         held = self.leases.find(asked.key)
         if held is not None:
-            _same(held.owner, held.spec, held.process, asked)
+            asked.check_same(held)
             if asked.connection is not None:  # whoever came back: the end of its old connection ends nothing
                 held = msgspec.structs.replace(held, connection=asked.connection)
             return self._renewed(held, now, asked.ttl_seconds), True
         if asked.key in self._asked:
             self._check_place(asked)
+            if asked.connection is not None:
+                self._asked[asked.key] = asked
             self.queue.attend(asked.key, now)
             self.stirred = True
             return self.waiting(asked.key, now)
@@ -86,7 +88,7 @@ class Books:
         held, waiter = self.leases.find(asked.key), self.queue.find(asked.key)
         newcomer = self._newcomer(asked, now)
         if held is not None:
-            _same(held.owner, held.spec, held.process, asked)
+            asked.check_same(held)
             return Judgement(outcome=Outcome.GRANT), newcomer
         if waiter is not None:
             self._check_place(asked)
@@ -177,11 +179,10 @@ class Books:
         """A connection is gone: so are its leases and places."""
         self._end_where(lambda each: each.connection == connection, now, "disconnected")
 
-    def give_up(self, fence: int, now: float) -> None:
-        """Nobody heard of this grant."""
-        holding = self.ledger.holdings.get(fence)
-        if holding is not None:
-            self._end(holding.lease, now, "released")
+    def give_up(self, lease: Lease, now: float) -> None:
+        """Nobody heard of this grant, unless the lease was renewed or asked for since."""
+        if self.leases.find(lease.key) is lease:
+            self._end(lease, now, "released")
 
     def _end_where(self, theirs: Callable[[Lease | Asked], bool], now: float, how: How) -> None:
         for lease in [lease for lease in self.leases if theirs(lease)]:
@@ -263,6 +264,9 @@ class Books:
         for lease in leases:
             self.ledger.restore(lease, now)
             self.leases.put(lease)
+            if self.queue.find(lease.key) is not None:  # a crash came between the journal and whoever waits
+                self.queue.remove(lease.key)
+                del self._asked[lease.key]
 
     def take_changes(self) -> Changes:
         """What changed since this was last asked."""
@@ -310,7 +314,7 @@ class Books:
 
     def _check_place(self, asked: Asked) -> None:
         first = self._asked[asked.key]
-        _same(first.owner, first.spec, first.process, asked)
+        asked.check_same(first)
 
     def _grant(self, asked: Asked, plan: Plan, now: float) -> Lease:
         now, ttl_seconds = self.leases.steady(now), self._ttl.granted(asked.ttl_seconds)
@@ -330,6 +334,7 @@ class Books:
             process=asked.process,
             connection=asked.connection,
         )
+        self.changes.undo.append(self.ledger.providers.remember(asked.spec.providers))
         self.ledger.enter(lease, plan, now)
         self.leases.put(lease)
         self.changes.begin(lease)
@@ -379,6 +384,7 @@ class Books:
     def _end(
         self, lease: Lease, now: float, how: How, outcome: str | None = None, tokens: int | None = None
     ) -> None:
+        self.changes.undo.append(self.ledger.providers.remember(lease.spec.providers))
         self.ledger.end(lease.fence, now, outcome, tokens, answered=how == "released")
         self.leases.remove(lease.key)
         self.stirred = True
@@ -388,12 +394,3 @@ class Books:
     def _revive(self, lease: Lease, now: float) -> None:
         self.ledger.restore(lease, now)
         self.leases.put(lease)
-
-
-def _same(owner: str, spec: JobSpec, process: ProcessIdentity | None, asked: Asked) -> None:
-    """Raises unless the request is the one that was made under this id before."""
-    if owner != asked.owner:
-        raise Conflict(f"job {asked.key} is held by another owner")
-    others = None if process is None else process.identity
-    if spec != asked.spec or others != (None if asked.process is None else asked.process.identity):
-        raise SpecChanged(f"job {asked.key} is held with another specification; release it first")

@@ -54,6 +54,10 @@ class Changes(msgspec.Struct, eq=False):
         self.written.pop(lease.fence, None)
         self.erased.append(lease.fence)
         self.ended.append(Ended(lease, how))
+        granted = [each for each in self.granted if each.fence != lease.fence]
+        if len(granted) < len(self.granted):
+            self.granted = granted
+            self.dropped.append(lease.key)
 
     def take_back(self) -> None:
         """Undo everything."""

@@ -76,7 +76,6 @@ class External:
         """Use by nobody known, lately: what the settling gate looks at."""
         self._unattributed = 0
         """used - attributed - ghosts, at the last look: external and credited use together."""
-        self.used_bytes = 0
         self.external_bytes = 0
         self.ghost_bytes = 0
         self.credited_bytes = 0
@@ -102,7 +101,6 @@ class External:
         """Take in what is used, and how much of it is attributed to jobs, both read in one pass."""
         others = max(0, level.used_bytes - attributed)
         self._fade(now, others)
-        self.used_bytes = level.used_bytes
         self._unattributed = others - self.ghost_bytes
         self._cut_back()
         self._settle(now, level.capacity_bytes)

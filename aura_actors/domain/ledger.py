@@ -365,7 +365,8 @@ def _calls(spec: JobSpec, provider: str) -> bool:
 
 
 def _group(process: ProcessIdentity) -> Group:
-    key = f"process {process.pid} {process.start_ticks}"
+    own = process.own_group
+    key = f"process {process.pid} {process.start_ticks}" if own is None else f"cgroup {own}"
     return Group(key, process.resident_bytes, process.cgroup)
 
 

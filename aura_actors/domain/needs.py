@@ -88,6 +88,8 @@ class ProcessIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """What it used already; that much of the use of others was its own."""
     cgroup: str | None = None
     """Its control group's path in the hierarchy that accounts for memory."""
+    own_group: str | None = None
+    """Directory of that group where it is the job's alone: everybody in it counts as the job's."""
 
     @property
     def identity(self) -> tuple[int, int]:

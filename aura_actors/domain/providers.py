@@ -7,6 +7,7 @@ the number of one.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from copy import copy
 from math import floor
 
 import msgspec
@@ -145,6 +146,18 @@ class Provider:
             self.adaptive.finished(outcome, began_at, in_use, now)
             self.slots.resize(self.adaptive.limit)
 
+    def remember(self) -> Callable[[], None]:
+        """Call what is returned once every slot is held as it is now: its rates and counts are, too, then."""
+        rates = copy(self.requests), copy(self.tokens), copy(self.adaptive)
+        counts, charged, size = (self.granted, self.mean_call_seconds), dict(self._charged), self.slots.size
+
+        def undo() -> None:
+            self.requests, self.tokens, self.adaptive = rates
+            (self.granted, self.mean_call_seconds), self._charged = counts, charged
+            self.slots.resize(size)
+
+        return undo
+
     def retain(self, live: Container[int]) -> None:
         """Free the slots of all holders but those; what they were charged stays charged."""
         for holder in [holder for holder in self._charged if holder not in live]:
@@ -242,6 +255,19 @@ class Providers:
             provider = self._known.get(need.name.casefold())
             if provider is not None:
                 provider.give_back(holder, began_at, now, outcome, tokens, answered=answered)
+
+    def remember(self, needs: Sequence[ProviderNeed]) -> Callable[[], None]:
+        """Call what is returned once slots are held as they are now: nothing was taken or reported, then."""
+        known = dict(self._known) if needs else {}
+        undos = [known[key].remember() for need in merged(needs) if (key := need.name.casefold()) in known]
+
+        def undo() -> None:
+            if needs:
+                self._known = known
+            for each in undos:
+                each()
+
+        return undo
 
     def retain(self, live: Container[int]) -> None:
         """Free the slots of all holders but those: after a crash of the shell, which knows what it journalled."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
-from aura_actors.collectors.identity import Peer, claim
+from aura_actors.collectors.identity import Peer, claim, with_group
 from aura_actors.collectors.process_look import start_ticks_of
 from aura_actors.domain.needs import ProcessIdentity
 from aura_actors.edges.tokens import Headers, Standing, header_values
@@ -62,12 +62,15 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         """The port of ours that it came to; None for a unix socket."""
         return None if self.peer.local is None else self.peer.local[1]
 
-    def claim(self, pid: int) -> ProcessIdentity:
-        """The process that this caller means by `pid`; as `collectors.identity.claim`, which raises InvalidValue.
+    def claim(self, pid: int, group: str | None = None) -> ProcessIdentity:
+        """The process that this caller means by `pid`, and the control group that is its job's alone.
+
+        As `collectors.identity.claim` and `with_group`, which raise InvalidValue.
 
         Blocks for half a second at most: call it in a worker thread.
         """
-        return claim(pid, self.peer, proxied=self.proxied)
+        found = claim(pid, self.peer, proxied=self.proxied)
+        return found if group is None else with_group(found, group)
 
 
 def owner_of(caller: Caller, body_owner: str | None) -> str:

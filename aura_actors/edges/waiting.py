@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 from aura_actors.edges.services import ask
-from aura_actors.errors import AuraError, NotStarted
+from aura_actors.errors import AskTimeout, AuraError, NotStarted
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.ref import Ref
 from aura_actors.messages import admission as m
@@ -35,13 +35,13 @@ async def acquire(
         asked = msgspec.structs.replace(request, turn=turn, wait=wait_seconds > 0)
         try:
             return await _once(admission, asked, deadline)
-        except trio.Cancelled:
+        except (trio.Cancelled, AskTimeout):
             with trio.CancelScope(shield=True, deadline=trio.current_time() + LEAVE_SECONDS):
                 await _forsake(admission, turn)
             raise
         except NotStarted:
-            # The actor is another one now; it has kept the place.
-            if trio.current_time() + AGAIN_SECONDS >= deadline:
+            # Told to a turn: the actor is another one now, and says at once what became of the place.
+            if turn.value is None and trio.current_time() + AGAIN_SECONDS >= deadline:
                 raise
             await trio.sleep(AGAIN_SECONDS)
 

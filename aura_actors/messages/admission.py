@@ -5,6 +5,7 @@ import msgspec
 from aura_actors.domain.leases import Lease
 from aura_actors.domain.needs import JobSpec, ProcessIdentity, Resize
 from aura_actors.domain.reasons import Judgement, Shortfall
+from aura_actors.domain.runs import RunReport
 from aura_actors.errors import AuraError
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.request import Request
@@ -137,6 +138,8 @@ class Release(Request[None], frozen=True, kw_only=True, tag=True):
     """How the call at a provider ended: "ok", "throttled" or "timeout"."""
     tokens: int | None = None
     """What the call really used."""
+    report: RunReport | None = None
+    """What the run was seen to use; taken for a moment after a lease ended with its process, too."""
 
 
 class Revoke(Request[None], frozen=True, kw_only=True, tag=True):

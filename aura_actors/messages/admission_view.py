@@ -11,6 +11,7 @@ from aura_actors.domain.accounts import Account, Measured
 from aura_actors.domain.books import Books
 from aura_actors.domain.changes import How
 from aura_actors.domain.holding import Holding
+from aura_actors.domain.learning import Learned
 from aura_actors.domain.leases import Lease
 from aura_actors.domain.providers import Provider
 from aura_actors.domain.reasons import Shortfall
@@ -112,6 +113,8 @@ class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
     """Refusals since start, by binding dimension."""
     ended: dict[str, int]
     """Leases that ended since start, by how: released, expired, exited, disconnected, revoked, runtime."""
+    kinds: tuple[Learned, ...] = ()
+    """What past runs of each kind were seen to need."""
 
     @property
     def memory(self) -> DimensionView:
@@ -142,7 +145,9 @@ def totals_of(books: Books) -> Totals:
     )
 
 
-def view_of(books: Books, counts: Counts, now: float, timestamp: float) -> AdmissionView:
+def view_of(
+    books: Books, counts: Counts, now: float, timestamp: float, kinds: tuple[Learned, ...] = ()
+) -> AdmissionView:
     """Everything."""
     ledger = books.ledger
     jobs = [holding for holding in ledger.holdings.values() if holding.lease.is_job]
@@ -163,6 +168,7 @@ def view_of(books: Books, counts: Counts, now: float, timestamp: float) -> Admis
         granted=counts.granted,
         denied=dict(counts.denied),
         ended={str(how): count for how, count in counts.ended.items()},
+        kinds=kinds,
     )
 
 
@@ -173,8 +179,12 @@ def _job(holding: Holding, memory: Measured) -> JobView:
             lease=holding.lease, measured_bytes=credit or None, attribution="credit" if credit else "none"
         )
     use = memory.use_of(holding.group.key)
+    process = holding.lease.process
+    told_by = "tree" if process is None or process.own_group is None else "cgroup"
     return JobView(
-        lease=holding.lease, measured_bytes=None if use is None else use.most, attribution="tree" if use else "none"
+        lease=holding.lease,
+        measured_bytes=None if use is None else use.most,
+        attribution=told_by if use else "none",
     )
 
 

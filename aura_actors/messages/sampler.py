@@ -14,4 +14,8 @@ class CollectNow(Request[Snapshot], frozen=True, tag=True):
     """Take a sample now and answer it; it is published as well."""
 
 
-SamplerMessage = Tick | CollectNow
+class LookAgain(msgspec.Struct, frozen=True, tag=True):
+    """Somebody gives memory back, and somebody else waits for it: sample in a moment, and once more after it."""
+
+
+SamplerMessage = Tick | CollectNow | LookAgain

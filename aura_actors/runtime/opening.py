@@ -84,6 +84,7 @@ def _hold(settings: Settings) -> Held:
 def _let_go(held: Held, folder: tempfile.TemporaryDirectory[str] | None) -> None:
     held.journal.close()
     held.schedule.close()
+    held.kinds.close()
     held.data.release()
     if folder is not None:
         folder.cleanup()

@@ -52,12 +52,13 @@ from aura_actors.messages.cleanup import CleanupMessage
 from aura_actors.messages.gpu import GpuMessage
 from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.publisher import PublisherMessage
-from aura_actors.messages.sampler import SamplerMessage
+from aura_actors.messages.sampler import LookAgain, SamplerMessage
 from aura_actors.messages.topics import Component, Publication
 from aura_actors.messages.tuner import TunerMessage
 from aura_actors.runtime import rules, voice
 from aura_actors.stores.data_dir import DataDir, boot_id
 from aura_actors.stores.journal import Journal
+from aura_actors.stores.kinds import KindStore
 from aura_actors.stores.schedule import ScheduleStore
 from aura_actors.wire.actors import Actors
 from aura_actors.wire.cleanup import CleanupReport, CleanupState
@@ -93,6 +94,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     data: DataDir
     journal: Journal
     schedule: ScheduleStore
+    kinds: KindStore
     files: dict[str, StaticFile]
 
 
@@ -101,11 +103,17 @@ def hold(data: DataDir, files: dict[str, StaticFile]) -> Held:
     journal = Journal(data.journal, boot=boot_id(), session=secrets.token_hex(8))
     journal.open()
     try:
+        kinds = KindStore(data.kinds)
+    except StoreUnavailable:
+        journal.close()
+        raise
+    try:
         schedule = ScheduleStore(data.schedule)
     except (sqlite3.Error, OSError) as error:
         journal.close()
+        kinds.close()
         raise StoreUnavailable(f"the state of the cleanup tasks {data.schedule} cannot be used: {error}") from error
-    return Held(data=data, journal=journal, schedule=schedule, files=files)
+    return Held(data=data, journal=journal, schedule=schedule, kinds=kinds, files=files)
 
 
 class Parts:
@@ -219,13 +227,15 @@ class Parts:
 
     def _admission(self) -> Callable[[], Admission]:
         limiter = self.threads.limiter("journal")
-        rule, seen, around = rules.admission_rule(self.settings), rules.seen(self.settings), self.surroundings
+        rule, around, kinds = rules.admission_rule(self.settings), self.surroundings, self._held.kinds
+        seen = rules.seen(self.settings, kinds.known)
         environment = Environment(
             clock=around.clock,
             boot_clock=around.boot_clock,
             wall=around.wall,
             secret=lambda: secrets.token_urlsafe(18),
             chance=around.chance,
+            look_again=self._look_again,
             alive=lambda process: not has_ended(process.pid, process.start_ticks),
         )
         return lambda: Admission(
@@ -238,7 +248,11 @@ class Parts:
             seen=seen,
             limiter=limiter,
             environment=environment,
+            remember=kinds.save,
         )
+
+    def _look_again(self) -> None:
+        self.sampler.ref.tell(LookAgain())
 
     def _cleanup(self) -> Callable[[], Cleanup]:
         options = self.settings.cleanup

@@ -5,7 +5,7 @@ Owns these translations only; the values and their defaults are in `config/`, th
 
 import math
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -19,9 +19,12 @@ from aura_actors.domain.asked import TtlRule
 from aura_actors.domain.busy_gate import BusyGate
 from aura_actors.domain.devices import GpuRule
 from aura_actors.domain.freshness import Freshness
+from aura_actors.domain.learning import History as PastRuns
+from aura_actors.domain.learning import Learning
 from aura_actors.domain.ledger import LedgerRule
 from aura_actors.domain.providers import ProviderLimits, Providers
 from aura_actors.domain.room import shape
+from aura_actors.domain.runs import Runs
 from aura_actors.domain.slots import SlotRule
 from aura_actors.domain.thread_pool import ThreadPoolRule
 from aura_actors.domain.waiting import Queue, QueueRule
@@ -63,9 +66,10 @@ def queue_rule(settings: Settings) -> QueueRule:
     return QueueRule(limit=settings.admission.queue_limit)
 
 
-def seen(settings: Settings) -> Seen:
+def seen(settings: Settings, histories: Mapping[str, PastRuns]) -> Seen:
     """What admission keeps over its crashes, as it is at the start."""
     return Seen(
+        runs=Runs(Learning(histories)),
         gate=BusyGate(settings.admission.cpu_threshold_percent),
         providers=Providers(settings.providers.by_name, lambda name: provider_limits(settings, name), Permits),
         queue=Queue(queue_rule(settings), shape=shape),

@@ -29,6 +29,11 @@ class DataDir:
         """The state of the cleanup tasks."""
         return self.path / "cleanup.db"
 
+    @property
+    def kinds(self) -> Path:
+        """What was learned of kinds of jobs."""
+        return self.path / "kinds.db"
+
     def release(self) -> None:
         """Give the claim up."""
         os.close(self._lock)

@@ -63,6 +63,9 @@ from aura_actors.wire.requests import (
     ProviderBody as ProviderBody,
 )
 from aura_actors.wire.requests import (
+    ReleaseBody as ReleaseBody,
+)
+from aura_actors.wire.requests import (
     ReleaseOperation as ReleaseOperation,
 )
 from aura_actors.wire.requests import (

@@ -85,6 +85,8 @@ class NeedsBody(Body, frozen=True, kw_only=True):
     """The lease ends then even if it is renewed; who names it may pass a waiter that would not start sooner."""
     pid: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     """The lease ends with this process, and what its tree uses counts as the job's."""
+    cgroup: Path | None = None
+    """Directory of a control group that is the job's alone, `pid` in it: all that is in it counts as the job's."""
     hold_paths: Annotated[list[Path], Meta(max_length=64)] = []
     """Absolute paths that cleanup leaves alone meanwhile."""
 
@@ -111,6 +113,15 @@ class RenewBody(Body, frozen=True, kw_only=True):
     """Space in the scratch directory from now on."""
     units: Annotated[dict[Name, Annotated[int, Meta(ge=0, le=2**53)]], Meta(max_length=32)] | None = None
     """Of dimensions that `[admission.units]` names, all of them from now on."""
+
+
+class ReleaseBody(Body, frozen=True, kw_only=True):
+    """What the run was seen to use, for the statistics of its `kind`."""
+
+    peak_bytes: Bytes | None = None
+    """Memory at its peak."""
+    oom_killed: bool = False
+    """The kernel killed a process of it for want of memory."""
 
 
 class SlotRenewBody(Body, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ from aura_actors.messages.admission_view import AdmissionView, Totals
 from aura_actors.stores.journal import Journal
 
 GIB = 2**30
+TWO_SLOTS = ProviderLimits(max_concurrent=2)
 
 
 def snapshot(number: int = 1, at: float = 0.0, used: int = 0) -> Snapshot:
@@ -71,12 +72,16 @@ class FaultyJournal(Journal):
     """A journal that fails as the test says, before or after it has written, and counts what it writes."""
 
     before: Exception | None = None
+    before_once: Exception | None = None
     after: Exception | None = None
     writes = 0
 
     def write(self, leases: Sequence[Lease], erased: Sequence[int]) -> None:
         if self.before is not None:
             raise self.before
+        if self.before_once is not None:
+            error, self.before_once = self.before_once, None
+            raise error
         super().write(leases, erased)
         self.writes += 1
         if self.after is not None:
@@ -97,6 +102,7 @@ class House:
         slots: int,
         dead: frozenset[int],
         places: int,
+        limits: ProviderLimits,
     ) -> None:
         numbers = itertools.count(1)
         self.snapshots: Latest[Snapshot | None] = Latest(None)
@@ -104,11 +110,11 @@ class House:
         self.totals = Latest(Totals(job_slots=0, active_jobs=0, reserved_bytes=0, active_providers=()))
         self.view: Latest[AdmissionView | None] = Latest(None)
         self.roots: Latest[tuple[Root, ...]] = Latest(())
-        limits = {"openai": ProviderLimits(max_concurrent=2)}
+        known = {"openai": limits}
         self.seen = Seen(
             gate=BusyGate(100),
             providers=Providers(
-                ("OpenAI",), lambda name: limits.get(name.casefold(), ProviderLimits(max_concurrent=5)), Permits
+                ("OpenAI",), lambda name: known.get(name.casefold(), ProviderLimits(max_concurrent=5)), Permits
             ),
             queue=Queue(QueueRule(limit=places), shape=shape),
         )
@@ -116,6 +122,7 @@ class House:
         self.limiter = trio.CapacityLimiter(1)
         self.clock = clock
         self.slept = 0.0
+        self.looks = 0
         self.wall_jump = 0.0
         self.dead = dead
         self.rule = AdmissionRule(
@@ -133,10 +140,14 @@ class House:
             wall=lambda: 1000 + clock() + self.wall_jump,
             secret=lambda: f"secret-{session}-{next(numbers)}",
             chance=lambda: 0.5,
+            look_again=self.look_again,
             alive=lambda process: process.pid not in self.dead,
         )
         self.cell: Cell[m.AdmissionMessage] = Cell("admission", self.make)
         self.supervisor = Supervisor("root", [ChildSpec(name="admission", service=self.cell)], chance=lambda: 0.5)
+
+    def look_again(self) -> None:
+        self.looks += 1
 
     @property
     def ref(self) -> Ref[m.AdmissionMessage]:
@@ -182,8 +193,11 @@ async def open_house(
     slots: int = 1000,
     dead: frozenset[int] = frozenset(),
     places: int = 1024,
+    limits: ProviderLimits = TWO_SLOTS,
 ) -> AsyncIterator[House]:
-    house = House(folder, session=session, boot=boot, clock=clock, slots=slots, dead=dead, places=places)
+    house = House(
+        folder, session=session, boot=boot, clock=clock, slots=slots, dead=dead, places=places, limits=limits
+    )
     stopping = trio.Event()
 
     async def run(task_status: trio.TaskStatus[None]) -> None:

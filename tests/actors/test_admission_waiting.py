@@ -1,6 +1,5 @@
 """Waiting at the admission actor: turns, tickets, crashes, and those who go away."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,62 +11,8 @@ from aura_actors.edges.waiting import acquire as wait_for
 from aura_actors.errors import Draining, Foreign, Gone, Refused, StoreUnavailable
 from aura_actors.kernel.latest import Latest
 from aura_actors.messages import admission as m
-from tests.actors.house import GIB, Clock, House, acquire, ask, jobs, open_house
-
-
-async def release(house: House, grant: m.Grant) -> None:
-    await house.ref.ask(m.Release(key=grant.lease.key, secret=grant.lease.secret), within=60)
-
-
-async def queue(house: House) -> list[str]:
-    return [waiter.key for waiter in (await house.ref.ask(m.Describe(), within=60)).queue]
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Other tasks and threads bring it about."""
-    for _ in range(10_000):
-        if await condition():
-            return
-        await trio.sleep(0.001)
-    raise AssertionError("it did not come to that")
-
-
-async def until_queued(house: House, *keys: str) -> None:
-    async def queued() -> bool:
-        return await queue(house) == list(keys)
-
-    await until(queued)
-
-
-class Waiters:
-    """Askers in the background, and what each was told."""
-
-    def __init__(self, house: House, nursery: trio.Nursery) -> None:
-        self._house = house
-        self._nursery = nursery
-        self.told: dict[str, object] = {}
-        self.order: list[str] = []
-        self.scopes: dict[str, trio.CancelScope] = {}
-
-    def start(self, request: m.Acquire | m.AcquireSlot, seconds: float = 1000, name: str | None = None) -> str:
-        key = name or (request.job_id if isinstance(request, m.Acquire) else request.provider)
-        self.scopes[key] = trio.CancelScope()
-        self._nursery.start_soon(self._wait, key, request, seconds)
-        return key
-
-    async def _wait(self, key: str, request: m.Acquire | m.AcquireSlot, seconds: float) -> None:
-        with self.scopes[key]:
-            try:
-                self.told[key] = await wait_for(self._house.ref, request, wait_seconds=seconds)
-            except Exception as error:  # noqa: BLE001  (what it is told is what the test looks at)
-                self.told[key] = error
-            self.order.append(key)
-
-    async def until(self, count: int) -> None:
-        async def told() -> bool:
-            return len(self.order) >= count
-
-        await until(told)
+from tests.actors.house import GIB, Clock, acquire, ask, jobs, open_house
+from tests.actors.waiters import Waiters, queue, release, until, until_queued
 
 
 async def test_a_release_hands_the_lease_to_whoever_waits_longest(tmp_path: Path) -> None:
@@ -355,3 +300,17 @@ async def test_what_expires_is_for_those_who_wait_and_not_for_whoever_comes_next
             await ask(house.ref, acquire("newcomer"))
         await waiters.until(1)
         assert set(await jobs(house)) == {"a"}
+
+
+async def test_a_sample_is_asked_for_when_something_ends_while_somebody_waits(tmp_path: Path) -> None:
+    async with open_house(tmp_path, slots=1) as house, trio.open_nursery() as nursery:
+        await release(house, await ask(house.ref, acquire("alone")))
+        assert house.looks == 0
+        held = await ask(house.ref, acquire("held"))
+        waiters = Waiters(house, nursery)
+        for key in ("a", "b"):
+            waiters.start(acquire(key))
+        await wait_all_tasks_blocked(0.01)
+        await release(house, held)
+        assert house.looks == 1
+        nursery.cancel_scope.cancel()

@@ -28,7 +28,7 @@ from aura_actors.errors import InvalidValue
 from aura_actors.kernel.cell import Cell
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.threads import Threads
-from aura_actors.messages.sampler import CollectNow, SamplerMessage
+from aura_actors.messages.sampler import CollectNow, LookAgain, SamplerMessage
 from aura_actors.testing import Hang, ScriptedCollector
 
 WALL = 1_800_000_000.0
@@ -140,6 +140,21 @@ async def test_a_sample_on_demand_is_fresh_and_published(mock_clock: MockClock, 
     asked = await rig.cell.ref.ask(CollectNow(), within=5)
     assert asked is rig.latest.value
     assert (asked.number, asked.taken_at) == (3, 1.5)
+
+
+async def test_whoever_wants_another_look_gets_two_soon_and_a_crowd_gets_no_more(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    rig = Rig(mock_clock, ScriptedCollector("cpu", processors(mock_clock)), interval_seconds=60.0)
+    await nursery.start(rig.run)
+    await rig.after(0.2)
+    for _ in range(5):
+        rig.cell.ref.tell(LookAgain())
+    await wait_all_tasks_blocked()
+    assert [(await rig.after(seconds)).number for seconds in (0.03, 0.17)] == [3, 4]
+    mock_clock.jump(1.0)
+    await wait_all_tasks_blocked(0.01)
+    assert rig.there(rig.latest.value).number == 4
 
 
 async def test_samples_on_demand_in_a_burst_keep_their_percentages(

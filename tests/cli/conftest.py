@@ -58,6 +58,14 @@ PROVIDERS = {
         }
     ]
 }  # fmt: skip
+KINDS = {
+    "kinds": [
+        {
+            "kind": "render", "runs": 12, "kills": 1, "peakP50Bytes": 3 * 1024**3, "peakP95Bytes": 4 * 1024**3,
+            "runtimeP50Seconds": 61.04, "runtimeP95Seconds": None, "reserveBytes": 6 * 1024**3,
+        }
+    ]
+}  # fmt: skip
 MAILBOX = {
     "depth": 3, "highWater": 4, "capacity": 64, "handled": 9, "refused": 0, "dropped": 0, "handlerSeconds": 0.1,
 }  # fmt: skip
@@ -83,6 +91,7 @@ class FakeDaemon(http.server.ThreadingHTTPServer):
             "GET /api/metrics/utilization": (200, UTILIZATION),
             "GET /api/actors": (200, ACTORS),
             "GET /api/providers": (200, PROVIDERS),
+            "GET /api/admission/kinds": (200, KINDS),
         }
         self.asked: list[tuple[str, dict[str, str], bytes]] = []
 

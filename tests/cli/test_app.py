@@ -35,7 +35,7 @@ def started(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
 @pytest.mark.parametrize(
     "command",
     [
-        *[[], ["serve"], ["status"], ["preflight"], ["openapi"], ["--install-completion"]],
+        *[[], ["serve"], ["run"], ["status"], ["preflight"], ["openapi"], ["--install-completion"]],
         *[["config"], ["config", "show"], ["config", "check"]],
     ],
 )

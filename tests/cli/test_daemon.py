@@ -71,7 +71,7 @@ def test_the_option_wins_over_the_environment(daemon: Any, monkeypatch: pytest.M
 
 def test_the_default_is_the_default_address_of_serve() -> None:
     with open_daemon(None, None, {}) as daemon:
-        assert daemon._url == "http://127.0.0.1:8080"
+        assert daemon.url == "http://127.0.0.1:8080"
 
 
 def test_a_path_of_the_address_is_kept(daemon: Any) -> None:

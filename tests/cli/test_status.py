@@ -21,6 +21,8 @@ def test_status_shows_use_reservations_providers_and_actors(
         "OpenAI 2/5",
     ):
         assert part in out
+    render = next(line for line in out.splitlines() if line.startswith("render"))
+    assert render.split() == ["render", "12", "1", "3.0", "GiB", "4.0", "GiB", "6.0", "GiB", "61.0", "s", "-"]
     sampler = next(line for line in out.splitlines() if "sampler" in line)
     for part in ("  sampler", "running", "2", "3/64", "ValueError: [red]bad"):
         assert part in sampler

@@ -89,23 +89,29 @@ def test_the_feed_pages_client_works_as_pasted(url: str, tmp_path: Path) -> None
         process.communicate()
 
 
-def test_the_readmes_python_snippet_works_as_pasted(tmp_path: Path) -> None:
-    (snippet,) = snippets("python")
-    script = tmp_path / "snippet.py"
-    script.write_text(snippet)
+def test_the_commands_of_the_page_about_run_work_as_pasted(url: str) -> None:
+    page = (ROOT / "docs" / "run.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^aura-actors run .*$", page, re.MULTILINE)
+    environ = {**os.environ, "AURA_URL": url, "AURA_ADMISSION__MEMORY_THRESHOLD_PERCENT": "100"}
+    statuses = []
+    for line in lines:
+        pasted = line.replace("aura-actors", f"{sys.executable} -m aura_actors", 1)
+        done = subprocess.run(["sh", "-c", pasted], env=environ, capture_output=True, timeout=30, check=False)
+        statuses.append(done.returncode)
+    assert statuses == [3, 0, 0, 0]
+
+
+def test_the_readmes_python_snippets_work_as_pasted(url: str, tmp_path: Path) -> None:
+    embedded, client = snippets("python")
     environ = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
-    done = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=30, check=False, env=environ
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "rendering" in done.stdout
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (page.parent / target).exists(), target
+    for snippet in (embedded, client.replace("http://127.0.0.1:8080", url)):
+        script = tmp_path / "snippet.py"
+        script.write_text(snippet)
+        done = subprocess.run(
+            [sys.executable, str(script)], capture_output=True, text=True, timeout=30, check=False, env=environ
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("rendering under fence")
 
 
 def generator() -> ModuleType:
@@ -122,3 +128,10 @@ def test_the_generated_pages_are_current() -> None:
         assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == text, (
             f"{name} is stale: python docs/generate.py"
         )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target

@@ -123,6 +123,30 @@ def test_what_a_lease_gives_up_goes_to_those_who_wait() -> None:
     assert [granted.key for granted in of.take_changes().granted] == ["b"]
 
 
+def test_an_end_alone_is_a_change_to_write() -> None:
+    of = fresh()
+    lease = took(of, "a", 700)
+    assert of.take_changes().any
+    assert not of.take_changes().any
+    of.renew("a", lease.secret, 1.0, None, Resize(memory_bytes=500))
+    assert (of.ledger.reserved_bytes, of.take_changes().any) == (500, True)
+    of.release("a", lease.secret, 1.0)
+    assert of.take_changes().any
+
+
+def test_whoever_comes_back_to_its_place_has_its_turn_in_the_same_step() -> None:
+    of = fresh()
+    lease = took(of, "a", 700)
+    waits(of, "b", 300)
+    of.abandon("b", 1.0)
+    of.release("a", lease.secret, 1.0)
+    of.schedule(1.0)
+    assert keys(of) == []
+    waits(of, "b", 300, 2.0)
+    of.schedule(2.0)
+    assert keys(of) == ["b"]
+
+
 def test_a_report_of_what_was_used_lets_others_start() -> None:
     of = fresh(100)
     lease = took(of, "a", 300)
@@ -171,7 +195,7 @@ def test_an_operator_ends_leases_and_places() -> None:
 
 def test_how_a_lease_ended_is_told() -> None:
     of = fresh()
-    took(of, "expires", 10, ttl_seconds=5)
+    over = took(of, "expires", 10, ttl_seconds=5)
     took(of, "runs", 10, max_runtime_seconds=5)
     took(of, "exits", 10, process=process(1))
     took(of, "hangs up", 10, connection="c")
@@ -179,7 +203,7 @@ def test_how_a_lease_ended_is_told() -> None:
     of.exited(process(1), 1.0)
     of.disconnected("c", 1.0)
     of.expire(5.0)
-    of.give_up(99, 5.0)
+    of.give_up(over, 5.0)
     changes = of.take_changes()
     assert {ended.lease.key: ended.how for ended in changes.ended} == {
         "expires": "expired",
@@ -192,7 +216,7 @@ def test_how_a_lease_ended_is_told() -> None:
 
 def test_a_grant_that_nobody_heard_of_is_given_back() -> None:
     of = fresh()
-    of.give_up(took(of, "a", 700).fence, 1.0)
+    of.give_up(took(of, "a", 700), 1.0)
     assert (keys(of), of.ledger.memory.room) == ([], 800)
 
 
@@ -413,10 +437,12 @@ def test_no_bound_is_told_where_nobody_can_say(why: str) -> None:
 
 def test_no_bound_is_told_where_a_rate_is_limited() -> None:
     one = ProviderLimits(max_concurrent=1)
-    limits = {"calls": msgspec.structs.replace(one, requests_per_minute=1), "b": one}
+    rated, metered = (msgspec.structs.replace(one, **{f"{x}_per_minute": 9}) for x in ("requests", "tokens"))
+    limits = {"calls": rated, "tokens": metered, "b": one}
     of = fresh(limits=limits, queue=QueueRule(protect_after_seconds=10, class_seconds=0))
     took(of, "a", 0, max_runtime_seconds=20, providers=(ProviderNeed(name="b"),))
     assert bound(of, 0.0, providers=(ProviderNeed(name="calls"),)) is None
+    assert bound(of, 0.0, providers=(ProviderNeed(name="tokens"),)) is None
     assert bound(of, 0.0, providers=(ProviderNeed(name="B"),)) == 10 + 20 + 5
 
 

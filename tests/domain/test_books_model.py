@@ -676,7 +676,9 @@ class Story(RuleBasedStateMachine):
             case "cgroup":
                 self.grouped = not self.grouped
             case _:
-                self.step(lambda: self.books.give_up(max(self.leases, default=0), self.now))
+                newest = max(self.books.leases, key=lambda lease: lease.fence, default=None)
+                if newest is not None:
+                    self.step(lambda: self.books.give_up(newest, self.now))
 
     @precondition(lambda self: self.places)
     @rule(which=st.integers(0, 5), what=st.sampled_from(["abandon", "attend", "leave", "foreign"]))

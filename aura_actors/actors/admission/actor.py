@@ -5,14 +5,16 @@ those who waited, and shows the books to others. Decides nothing itself. After a
 program, the journal is the one way back; only who waits, and what was counted, is kept beside it.
 """
 
-from collections.abc import Callable
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 import structlog
 import trio
 
+from aura_actors.actors.admission.absence import Absence
 from aura_actors.actors.admission.bonds import Bonds
 from aura_actors.actors.admission.given import AdmissionRule, Environment, Seen
+from aura_actors.actors.admission.statistics import Remember, learn
+from aura_actors.actors.admission.writing import Writing
 from aura_actors.domain.asked import Asked, Maker, Waiting
 from aura_actors.domain.attribution import Root
 from aura_actors.domain.books import Books
@@ -34,15 +36,12 @@ from aura_actors.stores.journal import Journal, Recovered
 log = structlog.get_logger("aura_actors.admission")
 
 TICK_SECONDS = 0.25
-SLEPT_SECONDS = 1.0
-"""The clock that goes on while the machine sleeps gained this much on the other: it slept."""
-STOOD_STILL_SECONDS = 5.0
-"""It looks every `TICK_SECONDS` while anything is held; so much later, the whole loop stood still."""
-T = TypeVar("T")
+NEEDS_NO_WRITING = m.Describe | m.Sampled | m.Tick | m.Abandon
+"""Answered though what time has changed meanwhile cannot be written."""
 
 
 class Admission(Actor[m.AdmissionMessage]):
-    """`totals`, `view` and `roots` are where it shows its books."""
+    """`totals`, `view` and `roots` are where it shows its books; `remember` keeps statistics, and blocks."""
 
     def __init__(
         self,
@@ -56,6 +55,7 @@ class Admission(Actor[m.AdmissionMessage]):
         seen: Seen,
         limiter: trio.CapacityLimiter,
         environment: Environment,
+        remember: Remember = lambda _: None,
     ) -> None:
         self._rule = rule
         self._journal = journal
@@ -65,17 +65,17 @@ class Admission(Actor[m.AdmissionMessage]):
         self._seen = seen
         self._limiter = limiter
         self._environment = environment
+        self._remember = remember
         self._roots = roots
         self._bonds: Bonds
+        self._absence: Absence
         self._grants: list[tuple[m.Turn, m.Grant]] = []
         """Of this step: told once it is written."""
-        self._waits: list[tuple[str, m.Turn]] = []
+        self._waits: list[tuple[str, m.Turn | None]] = []
         """Of this step: who waits for which place, once it is written."""
         self._snapshot_seen = 0
-        self._slept = environment.boot_clock() - environment.clock()
-        self._unwritable = False
+        self._writing = Writing(limiter)
         self._armed = False
-        self._begun_at = 0.0
         self._slots_numbered = 0
         self._context: Context[m.AdmissionMessage]
         ledger = Ledger(
@@ -89,9 +89,9 @@ class Admission(Actor[m.AdmissionMessage]):
     async def open(self, context: Context[m.AdmissionMessage]) -> None:
         """Take over what the journal holds; only then is anybody answered."""
         self._context = context
-        self._begun_at = trio.current_time()
+        self._absence = Absence(self._environment.clock, self._environment.boot_clock)
         now = self._environment.clock()
-        recovered, gone = await self._in_thread(lambda: self._recover(now))
+        recovered, gone = await self._writing.run(lambda: self._recover(now))
         self._seen.providers.retain({lease.fence for lease in recovered.leases})
         self._books.ledger.slots.resize(self._rule.ledger.slots.fixed or 1)
         self._books.restore(recovered.leases, recovered.fence, now)
@@ -100,11 +100,9 @@ class Admission(Actor[m.AdmissionMessage]):
         self._bonds.change(recovered.leases, ())
         for process in gone:
             self._books.exited(process, now)
-        self._seen.turns.interrupt()
-        for waiter in self._seen.queue.line(now):
-            self._seen.queue.abandon(waiter.key, now)
         self._look()
         await self._commit()
+        self._take_over_places(now)
         self._show()
         context.follow(self._snapshots, m.Sampled())
         self._arm()
@@ -113,6 +111,21 @@ class Admission(Actor[m.AdmissionMessage]):
         recovered = self._journal.recover(now)
         bound = {lease.process.identity: lease.process for lease in recovered.leases if lease.process is not None}
         return recovered, [process for process in bound.values() if not self._environment.alive(process)]
+
+    def _take_over_places(self, now: float) -> None:
+        """Those who wait go on waiting, in their order; whoever has its lease already is told so."""
+        turns, queue = self._seen.turns, self._seen.queue
+        for lease in self._books.leases:
+            turns.grant(lease)
+        turns.keep_only(lambda key: queue.find(key) is not None)
+        for waiter in queue.line(now):
+            self._leave_alone(waiter.key, now)
+
+    def _leave_alone(self, key: str, now: float) -> None:
+        """A place is attended as long as there is somebody to tell."""
+        queue = self._seen.queue
+        if queue.find(key) is not None and queue.attended(key) and not self._seen.turns.waited_for(key):
+            queue.abandon(key, now)
 
     def _exited(self, process: ProcessIdentity) -> None:
         self._context.after(0.0, m.Exited(process))
@@ -131,47 +144,51 @@ class Admission(Actor[m.AdmissionMessage]):
         machine = machine_of(self._snapshots.value, self._rule.scratch_path)
         if machine is not None:
             self._books.look(machine)
+            self._seen.runs.look(self._books.ledger.holdings.values(), self._books.ledger.memory)
 
     async def handle(self, message: m.AdmissionMessage) -> object:
         """Carry out one message as one step: decided, written, told."""
-        looks = isinstance(message, m.Describe | m.Sampled | m.Tick)
-        answer: object = None
-        error: AuraError | None = None
-        self._begin(message)
+        if isinstance(message, m.Tick):
+            self._armed = False
         try:
-            answer = self._carry_out(message)
-        except AuraError as refusal:
-            error = refusal
-        self._books.schedule(self._environment.clock())
-        try:
+            answer = self._decide(message)
             await self._commit()
         except StoreUnavailable:
-            # What only looks is answered all the same.
-            if not looks:
+            self._undo()
+            if isinstance(message, m.Exited):
+                self._context.after(TICK_SECONDS, message)
+            elif not isinstance(message, NEEDS_NO_WRITING):
                 raise
+        except BaseException:  # raised again: what was not written did not happen, whatever came in between
+            self._undo()
+            raise
+        else:
+            await learn(self._seen.runs, self._environment.clock(), self._remember, self._limiter)
         finally:
             self._arm()
-        if error is not None:
-            raise error
+        if isinstance(answer, Exception):
+            raise answer
         if isinstance(message, m.Describe | m.Sampled | m.Drain):
             self._show()
         return self._view.value if isinstance(message, m.Describe) else answer
 
-    def _begin(self, message: m.AdmissionMessage) -> None:
-        if isinstance(message, m.Tick):
-            self._armed = False
+    def _decide(self, message: m.AdmissionMessage) -> object:
+        """What is answered, an error too, once all that is decided here is written."""
+        # Whoever goes away does so before time passes: it might be granted something in this very step.
+        goes = isinstance(message, m.Abandon | m.Forsake)
+        answer = self._carried_out(message) if goes else None
+        self._let_time_pass()
+        if not goes:
+            answer = self._carried_out(message)
+        self._books.schedule(self._environment.clock())
+        return answer
+
+    def _let_time_pass(self) -> None:
         now = self._environment.clock()
         self._look()
-        stood_still = trio.current_time() - self._begun_at
-        self._begun_at = trio.current_time()
-        if self._books.leases and stood_still > STOOD_STILL_SECONDS:
-            log.info("nobody could renew: every lease gets its full time again", seconds=round(stood_still))
+        self._absence.look(held=bool(self._books.leases))
+        if self._absence.owed:
             self._books.resumed(now)
-        slept = self._environment.boot_clock() - now
-        if slept - self._slept > SLEPT_SECONDS:
-            log.info("the machine slept: every lease gets its full time again", seconds=round(slept - self._slept))
-            self._books.resumed(now)
-        self._slept = slept
         self._books.expire(now)
         self._books.schedule(now)  # what ended makes room for those who wait, before anybody new
 
@@ -186,10 +203,10 @@ class Admission(Actor[m.AdmissionMessage]):
                 return books.renew(key, secret, now, ttl, resize)
             case m.Ready(key=key, secret=secret):
                 return books.ready(key, secret)
-            case m.Release(key=key, secret=secret, outcome=outcome, tokens=tokens):
-                books.release(key, secret, now, outcome, tokens)
+            case m.Release():
+                self._release(message, now)
             case m.Batch(operations=operations):
-                return tuple(self._one_of_many(operation) for operation in operations)
+                return tuple(self._carried_out(operation) for operation in operations)
             case m.Abandon(turn=turn):
                 return self._abandon(turn)
             case m.Forsake(turn=turn):
@@ -201,7 +218,6 @@ class Admission(Actor[m.AdmissionMessage]):
                 books.revoke(job_id, now)
                 log.warning("revoked", job=job_id, by=by)
             case m.Drain(on=on, by=by):
-                self._seen.draining = on
                 books.drain(on)
                 log.warning("draining" if on else "admitting again", by=by)
             case m.Disconnected(connection=connection):
@@ -214,11 +230,17 @@ class Admission(Actor[m.AdmissionMessage]):
                 assert_never(message)
         return None
 
-    def _one_of_many(self, operation: m.Operation) -> object:
+    def _carried_out(self, message: m.AdmissionMessage) -> object:
         try:
-            return self._carry_out(operation)
+            return self._carry_out(message)
         except AuraError as error:
             return error
+
+    def _release(self, message: m.Release, now: float) -> None:
+        key, secret, report = message.key, message.secret, message.report
+        if report is not None and self._seen.runs.report(self._books.leases.find(key), key, secret, report):
+            return
+        self._books.release(key, secret, now, message.outcome, message.tokens)
 
     # --- asking ---
 
@@ -230,8 +252,7 @@ class Admission(Actor[m.AdmissionMessage]):
         except (Refused, NeverFits) as error:
             raise self._denied(error, asked) from None
         if isinstance(answer, Waiting):
-            if message.turn is not None:
-                self._waits.append((asked.key, message.turn))
+            self._waits.append((asked.key, message.turn))
             return self._queued(answer)
         grant = m.Grant(lease=answer[0], again=answer[1])
         if message.turn is not None:
@@ -303,6 +324,8 @@ class Admission(Actor[m.AdmissionMessage]):
     def _abandon(self, turn: m.Turn) -> m.Grant | m.Queued:
         if isinstance(turn.value, m.Grant):
             return turn.value
+        if turn.value is not None:
+            raise turn.value
         now, key = self._environment.clock(), self._seen.turns.take(turn)
         if self._seen.turns.waited_for(key):
             return self._queued(self._books.waiting(key, now))
@@ -312,47 +335,56 @@ class Admission(Actor[m.AdmissionMessage]):
         now, told = self._environment.clock(), turn.value
         if isinstance(told, m.Grant):
             if not told.again:
-                self._books.give_up(told.lease.fence, now)
+                self._books.give_up(told.lease, now)
             return
         key = self._seen.turns.find(turn)
         if key is not None:
             self._seen.turns.take(turn)
             if not self._seen.turns.waited_for(key):
+                self._seen.queue.abandon(key, now)
                 self._books.leave(key)
 
     # --- after a step ---
 
     async def _commit(self) -> None:
-        """Write what changed, then tell everybody; or undo it, and tell nobody."""
+        """Write what changed, then tell everybody."""
+        if self._books.changes.any:
+            written, erased = [*self._books.changes.written.values()], self._books.changes.erased
+            await self._writing.run(lambda: self._journal.write(written, erased))
+        self._absence.owed, self._seen.draining = False, self._books.draining
         changes, grants, waits = self._books.take_changes(), self._grants, self._waits
         self._grants, self._waits = [], []
-        if changes.any:
-            written, erased = [*changes.written.values()], changes.erased
-            try:
-                await self._in_thread(lambda: self._journal.write(written, erased))
-            except StoreUnavailable:
-                changes.take_back()
-                raise
-        self._tell(changes, grants, waits)
-
-    def _tell(
-        self, changes: Changes, grants: list[tuple[m.Turn, m.Grant]], waits: list[tuple[str, m.Turn]]
-    ) -> None:
-        counts, turns = self._seen.counts, self._seen.turns
         for key, turn in waits:
-            turns.add(key, turn)
-        counts.granted += len(changes.begun)
+            if turn is not None:
+                self._seen.turns.add(key, turn)
         for turn, grant in grants:
             turn.set(grant)
+        self._tell(changes)
+        for key, _ in waits:
+            self._leave_alone(key, self._environment.clock())
+
+    def _undo(self) -> None:
+        """Nothing of this step happened, and nobody is told of it."""
+        waits, self._grants, self._waits = self._waits, [], []
+        self._books.take_changes().take_back()
+        for key, _ in waits:
+            self._leave_alone(key, self._environment.clock())
+
+    def _tell(self, changes: Changes) -> None:
+        counts, turns = self._seen.counts, self._seen.turns
+        counts.granted += len(changes.begun)
         for lease in changes.granted:
-            turns.tell(lease.key, m.Grant(lease=lease, again=False))
+            turns.grant(lease)
         for key in changes.dropped:
             turns.tell(key, self._sent_away(key))
+        if changes.ended and len(self._books.queue):
+            self._environment.look_again()
         for ended in changes.ended:
             counts.ended[ended.how] = counts.ended.get(ended.how, 0) + 1
         if changes.begun or changes.ended:
             self._bonds.change(changes.begun, [ended.lease for ended in changes.ended])
-        if changes.any or changes.dropped:
+            self._seen.runs.ended(changes.ended, self._environment.clock())
+        if changes.any or len(self._books.queue) != self._totals.value.queued_jobs:
             self._totals.set(shown.totals_of(self._books))
 
     def _sent_away(self, key: str) -> AuraError:
@@ -362,19 +394,5 @@ class Admission(Actor[m.AdmissionMessage]):
 
     def _show(self) -> None:
         self._totals.set(shown.totals_of(self._books))
-        self._view.set(
-            shown.view_of(self._books, self._seen.counts, self._environment.clock(), self._environment.wall())
-        )
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        try:
-            result = await trio.to_thread.run_sync(work, limiter=self._limiter)
-        except StoreUnavailable as error:
-            if not self._unwritable:
-                log.warning("nothing is granted until the journal can be written", error=str(error))
-            self._unwritable = True
-            raise
-        if self._unwritable:
-            log.info("the journal can be written again")
-        self._unwritable = False
-        return result
+        now, wall = self._environment.clock(), self._environment.wall()
+        self._view.set(shown.view_of(self._books, self._seen.counts, now, wall, self._seen.runs.learned))

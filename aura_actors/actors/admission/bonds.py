@@ -49,7 +49,7 @@ class Bonds:
             self._nursery.start_soon(self._wait, wanted[identity], scope)
         self._roots.set(
             tuple(
-                Root(lease=fence, pid=process.pid, start_ticks=process.start_ticks)
+                Root(lease=fence, pid=process.pid, start_ticks=process.start_ticks, cgroup=process.own_group)
                 for fence, process in self._bound.items()
             )
         )

@@ -10,6 +10,7 @@ from aura_actors.domain.busy_gate import BusyGate
 from aura_actors.domain.ledger import LedgerRule
 from aura_actors.domain.needs import ProcessIdentity
 from aura_actors.domain.providers import Providers
+from aura_actors.domain.runs import Runs
 from aura_actors.domain.waiting import Queue, QueueRule
 from aura_actors.domain.window import Window
 from aura_actors.messages.admission_view import Counts
@@ -34,6 +35,7 @@ class Seen(msgspec.Struct, kw_only=True):
     asked: dict[str, Asked] = {}
     turns: Turns = msgspec.field(default_factory=Turns)
     counts: Counts = msgspec.field(default_factory=Counts)
+    runs: Runs = msgspec.field(default_factory=Runs)
     draining: bool = False
 
 
@@ -46,5 +48,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     wall: Callable[[], float]
     secret: Callable[[], str]
     chance: Callable[[], float]
+    look_again: Callable[[], None]
+    """Somebody gives back what somebody else waits for: a sample is wanted soon."""
     alive: Callable[[ProcessIdentity], bool]
     """Whether that very process lives. Blocking."""

@@ -3,6 +3,9 @@
 Owns the turns of each place. Several may wait for the same place. Refuses to know the queue.
 """
 
+from collections.abc import Callable
+
+from aura_actors.domain.leases import Lease
 from aura_actors.errors import AuraError, Gone, NotStarted
 from aura_actors.messages.admission import Grant, Turn
 
@@ -49,7 +52,12 @@ class Turns:
             turn.set(outcome)
         return len(waiting)
 
-    def interrupt(self) -> None:
-        """Whoever was asked is another one now: everybody asks again."""
-        for key in list(self._turns):
+    def grant(self, lease: Lease) -> int:
+        """Tell them of the lease. It is none's alone where there are several: none takes it back by going away."""
+        several = len(self._turns.get(lease.key, ())) > 1
+        return self.tell(lease.key, Grant(lease=lease, again=several))
+
+    def keep_only(self, has_place: Callable[[str], bool]) -> None:
+        """Whoever was asked is another one now: those whose place is lost ask again."""
+        for key in [key for key in self._turns if not has_place(key)]:
             self.tell(key, NotStarted("admission was restarted", retry_after_seconds=0.05))

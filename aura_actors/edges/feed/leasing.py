@@ -140,9 +140,12 @@ class Leasing:
         process = owner = None
         if isinstance(frame, Taking | wire.PreflightAsked):
             owner = frame.owner
+            group = None if isinstance(frame, wire.AcquireSlot) else frame.cgroup
             if frame.pid is not None:
                 claim, pid = self._caller.claim, frame.pid
-                process = await trio.to_thread.run_sync(claim, pid, limiter=self._desk.threads)
+                process = await trio.to_thread.run_sync(claim, pid, group, limiter=self._desk.threads)
+            elif group is not None:
+                raise InvalidValue("give pid too: a process in this group", path="/cgroup")
         return Origin(owner=owner_of(self._caller, owner), connection=self._connection, process=process)
 
     async def _ask(self, operations: Sequence[m.Operation]) -> Sequence[object]:

@@ -7,6 +7,7 @@ holder and nowhere else.
 import math
 
 from aura_actors.domain.leases import Lease
+from aura_actors.domain.runs import RunReport
 from aura_actors.edges.http.api import Answer, Call, Operations
 from aura_actors.edges.http.caller import owner, process
 from aura_actors.edges.http.needs import job_spec, resize
@@ -124,14 +125,20 @@ async def ready_job(call: Call) -> Answer:
     "DELETE",
     "/api/admission/jobs/{jobId}",
     path_types=JOB,
+    body=wire.ReleaseBody,
+    body_required=False,
     parameters=LEASE | TICKET,
     responses={204: None, 400: wire.Problem, 410: wire.Problem},
 )
 async def release(call: Call) -> Answer:
-    """Give back a lease, or a place in the queue; its room is free at once."""
+    """Give back a lease, or a place in the queue; its room is free at once.
+
+    The body tells what a run of some kind used; for two seconds it is also taken of a lease that ended by itself
+    because its process did.
+    """
     key, secret, ticket = call.path["jobId"], call.headers.get("aura-lease"), call.headers.get("aura-ticket")
     if ticket is None:
-        await ask(call.services.admission, m.Release(key=key, secret=secret))
+        await ask(call.services.admission, m.Release(key=key, secret=secret, report=_report(call.body)))
     elif secret is None:
         await ask(call.services.admission, m.Leave(key=key, ticket=ticket))
     else:
@@ -155,6 +162,12 @@ async def preflight(call: Call) -> Answer:
         process=await process(call, body),
     )
     return Answer(body=public.preflight(await ask(call.services.admission, request)))
+
+
+def _report(body: wire.ReleaseBody) -> RunReport | None:
+    if body == wire.ReleaseBody():
+        return None
+    return RunReport(peak_bytes=body.peak_bytes, oom_killed=body.oom_killed)
 
 
 def lease_of(call: Call, held: Lease) -> wire.Lease:

@@ -23,9 +23,12 @@ def owner(call: Call, body: Asking | None = None) -> str:
 
 async def process(call: Call, body: Asking, *, at: str = "") -> ProcessIdentity | None:
     """The process that the body names, told from a later one. Raises InvalidValue if it is not believed."""
+    group = body.cgroup if isinstance(body, wire.NeedsBody) else None
     if body.pid is None:
+        if group is not None:
+            raise InvalidValue("give pid too: a process in this group", path=f"{at}/cgroup")
         return None
     try:
-        return await trio.to_thread.run_sync(call.caller.claim, body.pid, limiter=_THREADS)
+        return await trio.to_thread.run_sync(call.caller.claim, body.pid, group, limiter=_THREADS)
     except InvalidValue as error:
         raise InvalidValue(str(error).removeprefix(f"{error.path}: "), path=f"{at}{error.path}") from None

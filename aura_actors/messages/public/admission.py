@@ -9,6 +9,7 @@ from aura_actors.messages.admission import Forecast, Queued
 from aura_actors.messages.admission_view import AdmissionView, JobView, WaiterView
 from aura_actors.messages.public.forms import Moment, utc
 from aura_actors.wire import admission
+from aura_actors.wire.kinds import Kind, Kinds
 
 Indexes = Mapping[str, int]
 """Place in the list of devices, by their identity."""
@@ -126,6 +127,13 @@ def reason(short: reasons.Shortfall) -> admission.Reason:
         holders=list(short.holders),
         external=short.external,
         text=short.text,
+    )
+
+
+def kinds(view: AdmissionView) -> Kinds:
+    """The body of `/api/admission/kinds`."""
+    return Kinds(
+        kinds=[Kind(**{name: getattr(known, name) for name in known.__struct_fields__}) for known in view.kinds]
     )
 
 

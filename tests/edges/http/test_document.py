@@ -75,7 +75,7 @@ def test_path_parameters_are_those_of_the_path() -> None:
     [
         ("POST /api/admission/jobs", "200 201 202 400 401 403 405 408 409 410 413 415 421 422 429 500 503"),
         ("POST /api/admission/batch", "200 400 401 403 405 408 413 415 421 422 500 503"),
-        ("DELETE /api/admission/jobs/{jobId}", "204 400 401 403 404 405 410 421 422 500 503"),
+        ("DELETE /api/admission/jobs/{jobId}", "204 400 401 403 404 405 408 410 413 415 421 422 500 503"),
         ("POST /api/providers/{name}/slots", "201 400 401 403 404 405 408 410 413 415 421 422 429 500 503"),
         ("GET /api/metrics/system", "200 400 401 403 405 421 500 503"),
         ("GET /metrics", "200 400 401 403 405 421 500 503"),

@@ -1,0 +1,74 @@
+"""Subscriptions outlive the connection and the daemon, and hand nothing out twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+import aura_actors
+from aura_actors.errors import InvalidValue
+from tests.client.conftest import Daemon
+
+Run = Callable[..., Any]
+
+
+def test_frames_come_in_order_and_none_twice_over_a_lost_connection(run: Run, url: str) -> None:
+    async def program() -> None:
+        seen: list[int] = []
+        async with aura_actors.connect(url) as aura, aura.subscribe("system") as frames:
+            with anyio.fail_after(20):
+                async for frame in frames:
+                    seen.append(frame.seq)
+                    if len(seen) in (1, 3):
+                        assert frames._socket is not None
+                        await frames._socket.aclose()
+                    if len(seen) == 4:
+                        break
+        assert seen == sorted(set(seen))
+
+    run(program)
+
+
+def test_a_subscription_goes_on_with_the_next_daemon(run: Run, open_daemon: Callable[..., Daemon]) -> None:
+    daemon = open_daemon()
+
+    async def program() -> None:
+        epochs: list[str] = []
+        async with aura_actors.connect(daemon.url) as aura:
+            with anyio.fail_after(30):
+                async for frame in aura.subscribe("system", "admission", interval="1s"):
+                    if frame.epoch not in epochs:
+                        epochs.append(frame.epoch)
+                        if len(epochs) == 2:
+                            break
+                        await anyio.to_thread.run_sync(daemon.kill)
+                        await anyio.to_thread.run_sync(daemon.start)
+
+    run(program)
+
+
+def test_an_iteration_ends_when_its_subscription_is_closed(run: Run, url: str) -> None:
+    async def program() -> None:
+        async with aura_actors.connect(url) as aura, anyio.create_task_group() as group:
+            frames = aura.subscribe("alerts")
+
+            async def read() -> None:
+                async for _ in frames:
+                    pass
+
+            group.start_soon(read)
+            await anyio.sleep(0.3)
+            with anyio.fail_after(5):
+                await frames.aclose()
+
+    run(program)
+
+
+def test_a_topic_that_is_none_is_named(run: Run, url: str) -> None:
+    async def program() -> None:
+        async with aura_actors.connect(url) as aura:
+            with pytest.raises(InvalidValue, match="weather"):
+                await anext(aura.subscribe("weather"))  # type: ignore[arg-type]
+
+    run(program)
