@@ -13,7 +13,7 @@ serve: $(VENV)/.runtime  ## Start everything; make serve ARGS="--port 0" passes 
 	@$(BIN)/aura-actors serve $(ARGS)
 
 test: $(VENV)/.dev  ## Run the tests; make test ARGS="-k journal" passes options
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+	@$(BIN)/python -m pytest -n 4 $(ARGS)
 
 check: lint types wheel coverage  ## Everything that must hold before a change lands
 
@@ -28,7 +28,7 @@ contracts: $(VENV)/.dev
 	@$(BIN)/lint-imports
 
 coverage: $(VENV)/.dev  ## The tests, with what they did not reach; ends with every skip and its reason
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --cov --cov-report=term:skip-covered $(ARGS)
 
 wheel: $(VENV)/.dev  ## Build the wheel and use it from somewhere else
 	@$(BIN)/python tests/wheel/check_wheel.py

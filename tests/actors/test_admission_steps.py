@@ -7,7 +7,7 @@ import trio
 
 from aura_actors.domain.needs import JobSpec
 from aura_actors.edges.waiting import acquire as wait_for
-from aura_actors.errors import Gone, Lost, StoreUnavailable
+from aura_actors.errors import Gone, Lost, NotStarted, StoreUnavailable
 from aura_actors.kernel.latest import Latest
 from aura_actors.messages import admission as m
 from tests.actors.house import GIB, Clock, House, acquire, ask, jobs, open_house
@@ -60,6 +60,30 @@ async def test_those_who_wait_do_not_notice_a_crash(tmp_path: Path) -> None:
         await release(house, held)
         assert isinstance(turns[0].value, m.Grant)
         assert await queue(house) == ["j1", "j2"]
+
+
+async def test_whoever_was_granted_its_lease_in_the_moment_of_a_crash_is_told_afterwards(tmp_path: Path) -> None:
+    async with open_house(tmp_path, slots=1) as house:
+        held = await ask(house.ref, acquire("held"))
+        turn = await place(house, "a")
+        house.journal.after = ZeroDivisionError("written, and not told")
+        with pytest.raises(Lost):
+            await release(house, held)
+        await house.wait_up(after_generation=1)
+        assert isinstance(turn.value, m.Grant)
+        assert not turn.value.again
+        assert (await jobs(house), house.seen.asked) == ({"a": turn.value.lease.fence}, {})
+
+
+async def test_whoever_lost_its_place_in_a_crash_is_told_to_ask_again(tmp_path: Path) -> None:
+    async with open_house(tmp_path, slots=1) as house:
+        await ask(house.ref, acquire("held"))
+        turn = await place(house, "a")
+        house.seen.queue.remove("a")
+        del house.seen.asked["a"]
+        await house.crash()
+        assert isinstance(turn.value, NotStarted)
+        assert len(house.seen.turns) == 0
 
 
 async def test_a_ticket_is_good_after_a_crash(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A thousand reservations at once, over HTTP and in a session."""
 
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -11,7 +12,8 @@ import aura_actors
 from aura_actors.client import Aura, Session
 from tests.client.conftest import Daemon, idle, until
 
-JOBS = 1000
+JOBS = int(os.environ.get("AURA_RESERVATIONS", "300"))
+"""At once; AURA_RESERVATIONS=1000 for the whole of it."""
 Run = Callable[..., Any]
 
 
@@ -28,7 +30,7 @@ async def hold(
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("how", ["http", "waiting", "session"])
-def test_a_thousand_reservations_are_held_at_once(run: Run, daemon: Daemon, how: str) -> None:
+def test_hundreds_of_reservations_are_held_at_once(run: Run, daemon: Daemon, how: str) -> None:
     async def program() -> None:
         held: list[int] = []
         all_held, go = anyio.Event(), anyio.Event()
