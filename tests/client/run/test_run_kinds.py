@@ -1,7 +1,12 @@
 """What runs of a kind needed is learned, shown, and reserved by `--memory auto`."""
 
+import pytest
+
 from tests.client.run.conftest import MIB, Daemon, Start, ended
 from tests.client.run.test_run_groups import taking
+
+pytestmark = pytest.mark.usefixtures("memory_group")
+"""Peaks of short runs are exact in a control group of their own; these need leave to make one."""
 
 
 def run_some(daemon: Daemon, start: Start, kind: str, times: int) -> None:
