@@ -42,9 +42,9 @@ chaos: $(VENV)/.dev  ## Thousands of generated supervision trees against the mod
 		--hypothesis-seed=$$seed --timeout 1800 $(ARGS) || { echo "to play the same again: make chaos SEED=$$seed"; exit 1; }
 
 lock:  ## Renew both locks from pyproject.toml; needs uv
-	printf 'hatchling>=1.27\n' | uv pip compile -q --universal --generate-hashes --python-version 3.11 \
+	printf 'hatchling>=1.27\n' | uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 \
 		--no-header --no-annotate pyproject.toml - -o requirements.lock
-	printf 'hatchling>=1.27\n' | uv pip compile -q --universal --generate-hashes --python-version 3.11 \
+	printf 'hatchling>=1.27\n' | uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 \
 		--no-header --no-annotate pyproject.toml - --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:
