@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help serve test check lint types contracts coverage wheel bench chaos lock clean
+.PHONY: help serve test check lint types contracts coverage wheel bench chaos mutants lock clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
@@ -40,6 +40,9 @@ chaos: $(VENV)/.dev  ## Thousands of generated supervision trees against the mod
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "to play the same again: make chaos SEED=$$seed"; \
 	env -u CI AURA_CHAOS_EXAMPLES=4000 $(BIN)/python -m pytest tests/kernel/test_supervision_model.py \
 		--hypothesis-seed=$$seed --timeout 1800 $(ARGS) || { echo "to play the same again: make chaos SEED=$$seed"; exit 1; }
+
+mutants: $(VENV)/.dev  ## What the tests of the rules notice when those are changed on purpose; about an hour
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 lock:  ## Renew both locks from pyproject.toml; needs uv
 	printf 'hatchling>=1.27\n' | uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 \

@@ -12,7 +12,6 @@ A step is played as the actor plays it: what is over ends, the request is carrie
 turn; and sometimes it cannot be written and is taken back.
 """
 
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -36,8 +35,9 @@ from aura_actors.domain.waiting import QueueRule, Waiter
 from aura_actors.errors import AuraError, Conflict, Draining, Foreign, Gone, NeverFits, Refused, SpecChanged
 from tests.domain import admission_world as w
 from tests.domain import books_model as naive
+from tests.effort import effort
 
-EXAMPLES = int(os.environ.get("AURA_CHAOS_EXAMPLES", "2000"))
+EXAMPLES = effort("AURA_CHAOS_EXAMPLES", desk=300, ci=2000)
 STEPS = 12
 QUEUE = QueueRule(limit=12, pass_limit=2, protect_after_seconds=4, class_seconds=5, ticket_ttl_seconds=6)
 KEYS, PIDS, GROUP = "abcdef", (1, 2, 3, 4), "/g"

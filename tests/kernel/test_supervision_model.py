@@ -9,7 +9,6 @@ seeds, so that a failure replays.
 """
 
 import itertools
-import os
 
 import trio
 from hypothesis import Phase, given, seed, settings
@@ -22,10 +21,11 @@ from aura_actors.kernel.crash import cause
 from aura_actors.kernel.mailbox import Verdict
 from aura_actors.kernel.reports import GaveUp, StartFailed
 from aura_actors.kernel.strategy import Strategy
+from tests.effort import effort
 from tests.kernel import trees as t
 from tests.kernel.model import ModelLeaf, ModelSupervisor, run_until
 
-EXAMPLES = int(os.environ.get("AURA_CHAOS_EXAMPLES", "400"))
+EXAMPLES = effort("AURA_CHAOS_EXAMPLES", desk=200, ci=400)
 SETTLED_SECONDS = 0.01
 
 

@@ -17,8 +17,9 @@ import trio
 from aura_actors.domain.reasons import Judgement, Outcome
 from aura_actors.messages import admission as m
 from aura_actors.testing import open_test_runtime
+from tests.effort import effort
 
-REQUESTS = int(os.environ.get("AURA_HOSTILE_REQUESTS", "400"))
+REQUESTS = effort("AURA_HOSTILE_REQUESTS", desk=300, ci=2000)
 SEED = int(os.environ.get("AURA_HOSTILE_SEED", "1"))
 PATHS = [
     ("POST", "/api/admission/jobs"), ("GET", "/api/admission/jobs"), ("GET", "/api/admission/jobs/{}"),
