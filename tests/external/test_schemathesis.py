@@ -26,7 +26,8 @@ async def test_every_answer_is_one_of_the_document(tmp_path: Path) -> None:
     async with open_test_runtime(tmp_path / "data") as house:
         command = [
             program, "run", f"{house.http}/openapi.json", "--phases", "fuzzing,stateful", "--max-examples",
-            EXAMPLES, "--seed", "1", "--exclude-path-regex", LEFT_OUT, "--request-timeout", "20", "--checks", CHECKS,
+            EXAMPLES, "--seed", "1", "--exclude-path-regex", LEFT_OUT,
+            "--request-timeout", "20", "--checks", CHECKS,
         ]  # fmt: skip
         done = await trio.run_process(
             command, capture_stdout=True, stderr=subprocess.STDOUT, check=False, cwd=tmp_path

@@ -1,4 +1,4 @@
-"""Hundreds of clients (in CI a thousand) at once over real HTTP, well-behaved and not: afterwards the books balance to the byte."""
+"""Hundreds of clients (a thousand in CI) at once over real HTTP: afterwards the books balance to the byte."""
 
 import random
 from functools import partial
