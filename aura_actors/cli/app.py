@@ -30,6 +30,7 @@ COMMANDS: Final = {
     127 where it is not found. Of a command that never began: 2 wrong option, 65 fits here never, 69 no daemon
     answers, 75 no room within --wait, 128+N signal N while it waited; each with a line on stderr.
     """,
+    "top": "Show machine, jobs, cleanup and actors of a running daemon, live. In a pipe: a line per interval.",
     "status": "Show use, reservations, providers and actors of a running daemon.",
     "preflight": "Ask whether a job would start: exit status 0 would start, 1 would wait, 2 never.",
     "drain": "Admit nothing new (on), or begin again (off).",

@@ -46,10 +46,14 @@ class _Problem(msgspec.Struct):
 class Daemon:
     """One daemon, for a few requests."""
 
-    def __init__(self, client: httpx2.Client, url: str) -> None:
+    def __init__(self, client: httpx2.Client, where: str, token: str | None) -> None:
         self._client = client
-        self.url = url
-        """Where it is, for people."""
+        self.where = where
+        """As it was given."""
+        self.url = printable(where)
+        """The same for people."""
+        self.token = token
+        """What is shown to it, if anything."""
 
     def get(self, path: str) -> bytes:
         """The body of a 200. Raises Unavailable with one sentence for everything else."""
@@ -131,7 +135,7 @@ def open_daemon(
     where = url or environ.get("AURA_URL") or DEFAULT_URL
     token = _token(token_file, environ)
     with _client(where, option, token) as client:
-        yield Daemon(client, printable(where))
+        yield Daemon(client, where, token)
 
 
 def _client(where: str, option: str, token: str | None) -> httpx2.Client:

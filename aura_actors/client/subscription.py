@@ -41,6 +41,8 @@ class Frames:
         self._was_connected = False
         self._closed = False
         self._pause = AGAIN_SECONDS[0]
+        self.trouble: str | None = None
+        """Why there is no connection now, in a sentence; None while there is one, and before the first."""
 
     def __aiter__(self) -> "Frames":
         return self
@@ -51,9 +53,10 @@ class Frames:
             try:
                 socket = await self._open() if self._socket is None else self._socket
                 frame = _frames.decode(await socket.receive())
-            except Unreachable:
+            except Unreachable as error:
                 if not self._was_connected:
                     raise
+                self.trouble = str(error)
                 await self._disconnect()
                 await self._rest()
                 continue
@@ -84,13 +87,15 @@ class Frames:
             try:
                 socket = await self._connect()
                 break
-            except Unavailable:
+            except Unavailable as error:
                 if not self._was_connected:
                     raise
+                self.trouble = str(error)
                 await self._rest()
         self._socket = socket
         await socket.send(self._subscription())
         self._was_connected = True
+        self.trouble = None
         return socket
 
     async def _rest(self) -> None:

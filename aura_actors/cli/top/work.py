@@ -1,0 +1,165 @@
+"""What is admitted as sections: slots, the books by dimension, jobs, the queue with its reasons, providers. Pure.
+
+Owns how reserved stands against used; the rules behind the numbers are the daemon's.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from rich.text import Text
+
+from aura_actors.cli import reasons, text
+from aura_actors.cli.top import marks
+from aura_actors.cli.top.sight import Sight, span
+from aura_actors.cli.top.table import Cell, Column, Section, fit, pair, said, table
+from aura_actors.wire.admission import ActiveJob, AdmissionState, Dimension, Provider, QueuedJob
+
+JOB_COLUMNS: Final = (
+    Column(name="Job", yields=True),
+    Column(name="Owner", yields=True, wide=66),
+    Column(name="Kind", yields=True, wide=72),
+    Column(name="Reserved", right=True),
+    Column(name="Uses", right=True),
+    Column(name="Cores", right=True, wide=54),
+    Column(name="GPUs", right=True, wide=60),
+    Column(name="Priority", wide=60),
+    Column(name="Ends in", right=True, wide=46),
+)
+QUEUE_COLUMNS: Final = (
+    Column(name="#", right=True),
+    Column(name="Job", yields=True),
+    Column(name="Owner", yields=True, wide=66),
+    Column(name="Needs", right=True),
+    Column(name="Priority", wide=50),
+    Column(name="Waited", right=True),
+)
+LABEL: Final = 10
+MILLI: Final = 1000
+
+
+def work(sight: Sight, width: int) -> Iterator[Section]:
+    """All of it, as far as it was heard of."""
+    admission, providers = sight.state.admission, sight.state.providers
+    if admission is not None:
+        yield _admission(sight, admission, width)
+        yield _jobs(sight, admission, width)
+        yield _queue(sight, admission, width)
+    if providers is not None:
+        shown = sight.first(len(providers.providers))
+        lines = [_provider(each, sight, width) for each in providers.providers[:shown]]
+        left = len(providers.providers) - shown
+        yield Section(title="Providers", lines=[*(lines or [_none("none used")]), *_more(left)])
+
+
+def _none(words: str) -> Text:
+    return said(words, marks.FAINT)
+
+
+def _more(count: int) -> list[Text]:
+    return [_none(f"and {count} more")] if count > 0 else []
+
+
+def _admission(sight: Sight, admission: AdmissionState, width: int) -> Section:
+    slots = f"{admission.active_jobs} of {admission.max_concurrent_jobs}"
+    lines = [
+        _stacked("slots", (admission.active_jobs, 0), admission.max_concurrent_jobs, slots, sight, width),
+        *(_books(each, sight, width) for each in admission.dimensions),
+    ]
+    ours, others = (marks.stack((1, 0), 1, 1, sight.glyphs), marks.stack((0, 1), 1, 1, sight.glyphs))
+    lines.append(Text.assemble((" " * LABEL, ""), ours, (" jobs  ", marks.FAINT), others, (" others", marks.FAINT)))
+    if admission.draining:
+        lines.append(said("draining: nothing new is admitted", marks.NEAR))
+    if admission.brake is not None:
+        lines.append(said(f"nothing is granted for now: {admission.brake}", marks.NEAR))
+    told = f"{admission.granted_total} granted, {admission.denied_total} denied, {admission.expired_total} expired"
+    return Section(title="Admission", aside=told, lines=lines)
+
+
+def _books(books: Dimension, sight: Sight, width: int) -> Text:
+    """Reserved and otherwise used, of what may be used."""
+    if books.allowed is None:
+        return _stacked(books.name, (0, 0), 0, text.UNKNOWN, sight, width)
+    left = 0 if books.headroom is None else books.headroom
+    told = f"{_amount(books.promised, books.unit)} of {_amount(books.allowed, books.unit)}"
+    parts = (books.promised, books.external + books.ghosts)
+    return _stacked(books.name, parts, books.allowed, told, sight, width, overfull=left < 0)
+
+
+def _amount(value: int, unit: str) -> str:
+    if unit == "bytes":
+        return text.size(value)
+    return f"{value / MILLI:.1f}" if unit == "millicores" else str(value)
+
+
+def _stacked(
+    name: str,
+    parts: tuple[float, float],
+    whole: float,
+    told: str,
+    sight: Sight,
+    width: int,
+    *,
+    overfull: bool = False,
+) -> Text:
+    room = max(4, width - LABEL - max(20, len(told)) - 1)
+    bar = marks.stack(parts, whole, room, sight.glyphs, overfull=overfull)
+    return pair(Text.assemble(fit(said(name), LABEL - 1), " ", bar, no_wrap=True), told, width)
+
+
+def _jobs(sight: Sight, admission: AdmissionState, width: int) -> Section:
+    active = admission.active
+    shown = sight.first(len(active))
+    lines = table(JOB_COLUMNS, (_job(each, sight) for each in active[:shown]), width) if active else []
+    used = [job.measured_bytes for job in active if job.measured_bytes is not None]
+    told = f"{text.size(sum(job.memory_bytes for job in active))} reserved"
+    aside = f"{told}, {text.size(sum(used))} measured" if used else told
+    return Section(
+        title=f"Jobs {admission.active_jobs}",
+        aside=aside if active else "",
+        lines=[*(lines or [_none("none runs")]), *_more(len(active) - shown)],
+    )
+
+
+def _job(job: ActiveJob, sight: Sight) -> list[Cell]:
+    over = job.measured_bytes is not None and job.measured_bytes > job.memory_bytes
+    left = sight.until(job.expires_at)
+    return [
+        job.job_id,
+        job.owner,
+        job.kind or text.UNKNOWN,
+        text.size(job.memory_bytes),
+        Text(text.size(job.measured_bytes), style=marks.HIGH if over else ""),
+        f"{job.cpu_cores:g}",
+        str(len(job.gpus)) if job.gpus else text.UNKNOWN,
+        job.priority,
+        span(left) if left > 0 else "now",
+    ]
+
+
+def _queue(sight: Sight, admission: AdmissionState, width: int) -> Section:
+    """Each waiter, and below it what is in its way."""
+    shown = sight.first(len(admission.queue))
+    waiting = admission.queue[:shown]
+    header, *rows = table(QUEUE_COLUMNS, map(_waiter, waiting), width)
+    lines = [header] if waiting else [_none("nobody waits")]
+    for row, job in zip(rows, waiting, strict=True):
+        lines.append(row)
+        lines.extend(said(f"   {each}", marks.FAINT) for each in reasons.lines(job.reasons))
+    return Section(title=f"Queue {admission.queued_jobs}", lines=[*lines, *_more(len(admission.queue) - shown)])
+
+
+def _waiter(job: QueuedJob) -> list[Cell]:
+    return [
+        str(job.position),
+        Text(text.printable(job.job_id), style="bold" if job.protected else "" if job.attended else marks.FAINT),
+        job.owner,
+        text.size(job.memory_bytes),
+        job.priority,
+        span(job.waited_seconds),
+    ]
+
+
+def _provider(provider: Provider, sight: Sight, width: int) -> Text:
+    slots = f"{provider.active} of {provider.max_concurrent}"
+    waits = f", {provider.queued} wait" if provider.queued else ""
+    return _stacked(provider.name, (provider.active, 0), provider.max_concurrent, f"{slots}{waits}", sight, width)
