@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-from aura_actors.cli.text import printable
+from aura_actors.cli.text import printable, size
 from aura_actors.wire.admission import Reason
-from aura_actors.wire.units import format_size
 
 _IN_BYTES = ("memory", "scratch", "gpu_memory")
 
@@ -19,4 +18,4 @@ def _amounts(reason: Reason) -> str:
     held = f"; held by {', '.join(printable(job) for job in reason.holders)}" if reason.holders else ""
     if not reason.dimension.startswith(_IN_BYTES):
         return held
-    return f" (needs {format_size(int(reason.needed))}, {format_size(max(0, int(reason.available)))} left{held})"
+    return f" (needs {size(reason.needed)}, {size(max(0, reason.available))} left{held})"

@@ -55,7 +55,7 @@ def _cpu(sight: Sight, system: SystemMetrics, width: int) -> Section:
     styles = [marks.heat(value, CPU_LIMIT) for value in line]
     lines = [
         gauge("busy", cpu.overall_usage_percent, width, sight, CPU_LIMIT),
-        *marks.spark(line, 100.0, sight.glyphs, rows=2, styles=styles),
+        *marks.spark(line, 100.0, sight.glyphs, rows=2 * sight.scale, styles=styles),
         *_cores(cpu.per_core_usage_percent or [], width, sight),
     ]
     cores = text.UNKNOWN if cpu.logical_cores is None else f"{cpu.logical_cores} cores"
@@ -92,7 +92,7 @@ def _memory(sight: Sight, system: SystemMetrics, width: int) -> Section:
     styles = [marks.heat(value, MEMORY_LIMIT) for value in line]
     lines = [
         gauge("used", memory.usage_percent, width, sight, MEMORY_LIMIT),
-        *marks.spark(line, 100.0, sight.glyphs, styles=styles),
+        *marks.spark(line, 100.0, sight.glyphs, rows=sight.scale, styles=styles),
         pair(
             f"available {text.size(memory.available_bytes)}",
             f"daemon {text.size(memory.process_usage_bytes)}",

@@ -23,6 +23,9 @@ TWO_FROM, THREE_FROM = 76, 150
 """From so many cells on there are two or three columns."""
 ROWS: Final = 8
 """Of a list, where everything is shown at once."""
+SCALES: Final = (3, 2, 1)
+AGE_FROM: Final = 60
+"""In narrower headers the age stands without the word."""
 STALE_SECONDS: Final = 5.0
 RESTART_SECONDS: Final = 30.0
 """How long a restart of the daemon is mentioned."""
@@ -57,7 +60,7 @@ def picture(sight: Sight, view: View, connection: Connection, width: int, height
     above = [header(sight, view, connection, width), *notices(sight, connection, width)]
     above = above[: max(1, height - 2)]
     page = max(0, height - len(above) - 1)
-    body = sections(sight, view.part, width)
+    body = _scaled(sight, view.part, width, page)
     last = max(0, len(body) - page)
     top = min(view.top, last)
     seen = body[top : top + page]
@@ -80,7 +83,8 @@ def header(sight: Sight, view: View, connection: Connection, width: int) -> Text
     else:
         right.append(f"{sight.glyphs.dot} live", style=marks.CALM)
     if age is not None:
-        right.append(f"  {span(age)} old", style=marks.HIGH if age > late else marks.FAINT)
+        what = "  data " if width >= AGE_FROM else "  "
+        right.append(f"{what}{span(age)} old", style=marks.HIGH if age > late else marks.FAINT)
     return pair(Text.assemble(("aura ", "bold cyan"), (printable(connection.url), marks.FAINT)), right, width)
 
 
@@ -111,6 +115,15 @@ def sections(sight: Sight, part: Part, width: int) -> list[Text]:
             for group in EVERYTHING[count]
         ]
     return beside(columns, [wide] * count)
+
+
+def _scaled(sight: Sight, part: Part, width: int, height: int) -> list[Text]:
+    """The body, its lines over time as high as there is room for."""
+    for scale in SCALES:
+        body = sections(msgspec.structs.replace(sight, scale=scale), part, width)
+        if len(body) <= height:
+            break
+    return body
 
 
 def _block(section: Section, sight: Sight, width: int) -> list[Text]:
@@ -147,12 +160,12 @@ def _needed(sizes: Sequence[int], height: int) -> int:
 def footer(sight: Sight, view: View, width: int, *, below: int) -> Text:
     """The keys, in as many words as there is room for."""
     more = Text(f"{below} more {sight.glyphs.more}", style=marks.NEAR) if below > 0 else Text()
-    for names in (True, False):
+    for named in (frozenset(PARTS.values()), frozenset({view.part}), frozenset[Part]()):
         line = Text.assemble(("q", "bold"), " quit  ", ("p", "bold"), " resume  " if view.paused else " pause  ")
         for key, part in PARTS.items():
-            style = "bold reverse" if part == view.part else "bold"
-            line.append(key, style=style).append(f" {part}  " if names else " ")
-        line.append(sight.glyphs.vertical, style="bold").append(" scroll" if names else "")
+            line.append(key, style="bold reverse" if part == view.part else "bold")
+            line.append(f" {part}  " if part in named else " ")
+        line.append(sight.glyphs.vertical, style="bold").append(" scroll" if len(named) > 1 else "")
         if line.cell_len + more.cell_len + 1 <= width:
             break
     return pair(line, more, width)

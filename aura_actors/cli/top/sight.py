@@ -15,12 +15,14 @@ from aura_actors.cli.top.state import Sample, State, columns
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
-    """One moment of one daemon. `now` is monotonic; `rows` is how many rows a list may have, None for all."""
+    """One moment of one daemon. `now` is monotonic seconds; `rows` is how long a list may be, None: all of it."""
 
     state: State
     now: float
     glyphs: Glyphs = marks.UNICODE
     rows: int | None = None
+    scale: int = 1
+    """How high lines over time are drawn."""
 
     def until(self, stamp: dt.datetime) -> float:
         """Seconds from now; negative for what has been."""

@@ -3,6 +3,7 @@
 Owns how reserved stands against used; the rules behind the numbers are the daemon's.
 """
 
+import textwrap
 from collections.abc import Iterator
 from typing import Final
 
@@ -35,6 +36,9 @@ QUEUE_COLUMNS: Final = (
 )
 LABEL: Final = 10
 MILLI: Final = 1000
+TOLD_IN_FULL: Final = 56
+"""From so many cells on there is room for the smaller figures."""
+COUNTED_IN_FULL: Final = 72
 
 
 def work(sight: Sight, width: int) -> Iterator[Section]:
@@ -71,7 +75,9 @@ def _admission(sight: Sight, admission: AdmissionState, width: int) -> Section:
         lines.append(said("draining: nothing new is admitted", marks.NEAR))
     if admission.brake is not None:
         lines.append(said(f"nothing is granted for now: {admission.brake}", marks.NEAR))
-    told = f"{admission.granted_total} granted, {admission.denied_total} denied, {admission.expired_total} expired"
+    told = f"{admission.granted_total} granted, {admission.denied_total} denied"
+    if width >= TOLD_IN_FULL:
+        told += f", {admission.expired_total} expired"
     return Section(title="Admission", aside=told, lines=lines)
 
 
@@ -80,8 +86,11 @@ def _books(books: Dimension, sight: Sight, width: int) -> Text:
     if books.allowed is None:
         return _stacked(books.name, (0, 0), 0, text.UNKNOWN, sight, width)
     left = 0 if books.headroom is None else books.headroom
+    others = books.external + books.ghosts
     told = f"{_amount(books.promised, books.unit)} of {_amount(books.allowed, books.unit)}"
-    parts = (books.promised, books.external + books.ghosts)
+    if width >= COUNTED_IN_FULL:
+        told += f", others {_amount(others, books.unit)}, left {_amount(left, books.unit)}".ljust(38)
+    parts = (books.promised, others)
     return _stacked(books.name, parts, books.allowed, told, sight, width, overfull=left < 0)
 
 
@@ -144,7 +153,9 @@ def _queue(sight: Sight, admission: AdmissionState, width: int) -> Section:
     lines = [header] if waiting else [_none("nobody waits")]
     for row, job in zip(rows, waiting, strict=True):
         lines.append(row)
-        lines.extend(said(f"   {each}", marks.FAINT) for each in reasons.lines(job.reasons))
+        for reason in reasons.lines(job.reasons):
+            folded = textwrap.wrap(reason, max(1, width - 3)) if sight.rows is None else [reason]
+            lines.extend(said(f"   {each}", marks.FAINT) for each in folded)
     return Section(title=f"Queue {admission.queued_jobs}", lines=[*lines, *_more(len(admission.queue) - shown)])
 
 
@@ -161,5 +172,10 @@ def _waiter(job: QueuedJob) -> list[Cell]:
 
 def _provider(provider: Provider, sight: Sight, width: int) -> Text:
     slots = f"{provider.active} of {provider.max_concurrent}"
-    waits = f", {provider.queued} wait" if provider.queued else ""
-    return _stacked(provider.name, (provider.active, 0), provider.max_concurrent, f"{slots}{waits}", sight, width)
+    if provider.queued:
+        slots += f", {provider.queued} wait"
+    if width >= TOLD_IN_FULL and provider.requests_available is not None:
+        slots = f"{provider.requests_available} requests left, {slots}"
+    if width >= TOLD_IN_FULL and provider.tokens_available is not None:
+        slots = f"{provider.tokens_available} tokens left, {slots}"
+    return _stacked(provider.name, (provider.active, 0), provider.max_concurrent, slots, sight, width)
