@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from aura_actors.collectors.cgroup_find import find_groups
+from tests.tty import Tty
 
 # In CI the examples are the same in every run; at a desk each run tries others, and prints how to repeat a failure.
 settings.register_profile("aura", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))
@@ -31,6 +32,20 @@ def program() -> Callable[[str, str], str]:
         pytest.skip(reason)
 
     return find
+
+
+@pytest.fixture
+def ttys() -> Iterator[Callable[..., Tty]]:
+    """Starts programs on terminals of their own: `ttys("cat", TERM="xterm")`."""
+    opened: list[Tty] = []
+
+    def opener(*arguments: str, **environ: str) -> Tty:
+        opened.append(Tty(list(arguments), **environ))
+        return opened[-1]
+
+    yield opener
+    for each in opened:
+        each.close()
 
 
 class MemoryGroup:

@@ -33,7 +33,7 @@ def test_jobs_and_waiters_are_listed_with_their_reasons(daemon: Any, capsys: pyt
     out = capsys.readouterr().out
     words = out.split()
     assert {"video-1", "2.0", "GiB", "-", "1.5", "high", "00:00:30", "unattended,"} <= set(words)
-    assert "memory: needs more than is free (needs 4GiB, 0B left; held by video-1)" in " ".join(words)
+    assert "memory: needs more than is free (needs 4.0 GiB, 0 B left; held by video-1)" in " ".join(words)
     assert "\\x1b[31m" in out
     assert "\x1b" not in out
 

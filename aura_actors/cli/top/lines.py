@@ -3,6 +3,7 @@
 Owns what is said on stderr when the connection is lost and found again.
 """
 
+import os
 import sys
 import time
 from typing import Final
@@ -38,10 +39,10 @@ async def show(watch: Watch, count: int | None) -> int:
 
 
 async def once(watch: Watch) -> int:
-    """The whole picture, as long as it is; as wide as the terminal."""
+    """The whole picture, as long as it is; as wide as the terminal, or as COLUMNS says."""
     while not watch.samples:
         await watch.change(TICK_SECONDS)
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH, highlight=False)
     sight = Sight(state=watch.state, now=time.monotonic(), glyphs=glyphs_of(console))
     above = [
         header(sight, View(), watch.connection, console.width),

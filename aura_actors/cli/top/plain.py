@@ -10,12 +10,14 @@ NO_ALERTS = "none"
 
 
 def line(state: State) -> str:
-    """`2026-01-01T00:00:00Z cpu=12.3% memory=25.0% …`; what is not known is `-`."""
+    """`2026-01-01T00:00:00.000Z cpu=12.3% memory=25.0% …`; what is not known is `-`."""
     return " ".join([_stamp(state), *(f"{name}={value.replace(' ', '')}" for name, value in _values(state))])
 
 
 def _stamp(state: State) -> str:
-    return text.UNKNOWN if state.system is None else f"{state.system.timestamp:%Y-%m-%dT%H:%M:%SZ}"
+    if state.system is None:
+        return text.UNKNOWN
+    return state.system.timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _values(state: State) -> Iterator[tuple[str, str]]:

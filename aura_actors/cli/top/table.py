@@ -49,6 +49,8 @@ def said(cell: Cell, style: str = "") -> Text:
 
 def fit(line: Text, width: int, *, right: bool = False) -> Text:
     """The line in exactly `width` cells."""
+    if width < 1:
+        return Text()
     line = line.copy()
     line.truncate(width, overflow="ellipsis")
     room = width - line.cell_len

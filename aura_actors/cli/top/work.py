@@ -4,12 +4,15 @@ Owns how reserved stands against used; the rules behind the numbers are the daem
 """
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+import msgspec
+from rich.cells import cell_len
 from rich.text import Text
 
 from aura_actors.cli import reasons, text
+from aura_actors.cli.text import printable
 from aura_actors.cli.top import marks
 from aura_actors.cli.top.sight import Sight, span
 from aura_actors.cli.top.table import Cell, Column, Section, fit, pair, said, table
@@ -34,7 +37,7 @@ QUEUE_COLUMNS: Final = (
     Column(name="Priority", wide=50),
     Column(name="Waited", right=True),
 )
-LABEL: Final = 10
+LONGEST_NAME: Final = 12
 MILLI: Final = 1000
 TOLD_IN_FULL: Final = 56
 """From so many cells on there is room for the smaller figures."""
@@ -50,7 +53,7 @@ def work(sight: Sight, width: int) -> Iterator[Section]:
         yield _queue(sight, admission, width)
     if providers is not None:
         shown = sight.first(len(providers.providers))
-        lines = [_provider(each, sight, width) for each in providers.providers[:shown]]
+        lines = _stacked([_provider(each, width) for each in providers.providers[:shown]], sight, width)
         left = len(providers.providers) - shown
         yield Section(title="Providers", lines=[*(lines or [_none("none used")]), *_more(left)])
 
@@ -65,12 +68,13 @@ def _more(count: int) -> list[Text]:
 
 def _admission(sight: Sight, admission: AdmissionState, width: int) -> Section:
     slots = f"{admission.active_jobs} of {admission.max_concurrent_jobs}"
-    lines = [
-        _stacked("slots", (admission.active_jobs, 0), admission.max_concurrent_jobs, slots, sight, width),
-        *(_books(each, sight, width) for each in admission.dimensions),
+    rows = [
+        _Row(name="slots", parts=(admission.active_jobs, 0), whole=admission.max_concurrent_jobs, told=slots),
+        *(_books(each, width) for each in admission.dimensions),
     ]
+    lines = _stacked(rows, sight, width)
     ours, others = (marks.stack((1, 0), 1, 1, sight.glyphs), marks.stack((0, 1), 1, 1, sight.glyphs))
-    lines.append(Text.assemble((" " * LABEL, ""), ours, (" jobs  ", marks.FAINT), others, (" others", marks.FAINT)))
+    lines.append(Text.assemble(ours, (" jobs  ", marks.FAINT), others, (" others", marks.FAINT)))
     if admission.draining:
         lines.append(said("draining: nothing new is admitted", marks.NEAR))
     if admission.brake is not None:
@@ -81,38 +85,45 @@ def _admission(sight: Sight, admission: AdmissionState, width: int) -> Section:
     return Section(title="Admission", aside=told, lines=lines)
 
 
-def _books(books: Dimension, sight: Sight, width: int) -> Text:
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A name, a stacked bar (ours and others' of a whole), and the same in words."""
+
+    name: str
+    parts: tuple[float, float]
+    whole: float
+    told: str
+    overfull: bool = False
+
+
+def _books(books: Dimension, width: int) -> _Row:
     """Reserved and otherwise used, of what may be used."""
     if books.allowed is None:
-        return _stacked(books.name, (0, 0), 0, text.UNKNOWN, sight, width)
+        return _Row(name=books.name, parts=(0, 0), whole=0, told=text.UNKNOWN)
     left = 0 if books.headroom is None else books.headroom
     others = books.external + books.ghosts
     told = f"{_amount(books.promised, books.unit)} of {_amount(books.allowed, books.unit)}"
     if width >= COUNTED_IN_FULL:
-        told += f", others {_amount(others, books.unit)}, left {_amount(left, books.unit)}".ljust(38)
+        told += f", others {_amount(others, books.unit)}, left {_amount(left, books.unit)}"
     parts = (books.promised, others)
-    return _stacked(books.name, parts, books.allowed, told, sight, width, overfull=left < 0)
+    return _Row(name=books.name, parts=parts, whole=books.allowed, told=told, overfull=left < 0)
+
+
+def _stacked(rows: Sequence[_Row], sight: Sight, width: int) -> list[Text]:
+    """Their bars begin and end in one column each."""
+    label = min(LONGEST_NAME, max((cell_len(printable(row.name)) for row in rows), default=0))
+    words = max((cell_len(row.told) for row in rows), default=0)
+    room = max(4, width - label - words - 2)
+    lines = []
+    for row in rows:
+        bar = marks.stack(row.parts, row.whole, room, sight.glyphs, overfull=row.overfull)
+        lines.append(pair(Text.assemble(fit(said(row.name), label), " ", bar, no_wrap=True), row.told, width))
+    return lines
 
 
 def _amount(value: int, unit: str) -> str:
     if unit == "bytes":
         return text.size(value)
     return f"{value / MILLI:.1f}" if unit == "millicores" else str(value)
-
-
-def _stacked(
-    name: str,
-    parts: tuple[float, float],
-    whole: float,
-    told: str,
-    sight: Sight,
-    width: int,
-    *,
-    overfull: bool = False,
-) -> Text:
-    room = max(4, width - LABEL - max(20, len(told)) - 1)
-    bar = marks.stack(parts, whole, room, sight.glyphs, overfull=overfull)
-    return pair(Text.assemble(fit(said(name), LABEL - 1), " ", bar, no_wrap=True), told, width)
 
 
 def _jobs(sight: Sight, admission: AdmissionState, width: int) -> Section:
@@ -162,7 +173,7 @@ def _queue(sight: Sight, admission: AdmissionState, width: int) -> Section:
 def _waiter(job: QueuedJob) -> list[Cell]:
     return [
         str(job.position),
-        Text(text.printable(job.job_id), style="bold" if job.protected else "" if job.attended else marks.FAINT),
+        Text(printable(job.job_id), style="bold" if job.protected else "" if job.attended else marks.FAINT),
         job.owner,
         text.size(job.memory_bytes),
         job.priority,
@@ -170,12 +181,12 @@ def _waiter(job: QueuedJob) -> list[Cell]:
     ]
 
 
-def _provider(provider: Provider, sight: Sight, width: int) -> Text:
-    slots = f"{provider.active} of {provider.max_concurrent}"
+def _provider(provider: Provider, width: int) -> _Row:
+    told = f"{provider.active} of {provider.max_concurrent}"
     if provider.queued:
-        slots += f", {provider.queued} wait"
+        told += f", {provider.queued} wait"
     if width >= TOLD_IN_FULL and provider.requests_available is not None:
-        slots = f"{provider.requests_available} requests left, {slots}"
+        told = f"{provider.requests_available} requests left, {told}"
     if width >= TOLD_IN_FULL and provider.tokens_available is not None:
-        slots = f"{provider.tokens_available} tokens left, {slots}"
-    return _stacked(provider.name, (provider.active, 0), provider.max_concurrent, slots, sight, width)
+        told = f"{provider.tokens_available} tokens left, {told}"
+    return _Row(name=provider.name, parts=(provider.active, 0), whole=provider.max_concurrent, told=told)

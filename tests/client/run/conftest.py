@@ -6,13 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+
+from tests.tty import until as until
 
 MIB = 2**20
 QUIET = {
@@ -21,16 +22,6 @@ QUIET = {
     "AURA_ADMISSION__JOB_SLOTS": "1000",
     "AURA_ADMISSION__MEMORY_LIMIT": "1GiB",
 }
-
-
-def until(found: Callable[[], Any], what: str = "it never came about") -> Any:
-    """Wait for other processes: there is nothing to wait on but what they show."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        if value := found():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(what)
 
 
 class Daemon:

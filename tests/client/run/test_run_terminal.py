@@ -1,72 +1,14 @@
 """`aura-actors run` on a terminal: the command is in the foreground, the keyboard reaches it as without us."""
 
-import contextlib
-import fcntl
 import os
-import pty
 import re
 import signal
-import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.client.run.conftest import Daemon, command, state_of, until
-
-
-class Tty:
-    """A pseudo-terminal and what was started on it as its session."""
-
-    def __init__(self, arguments: list[str], **environ: str) -> None:
-        self.master, slave = pty.openpty()
-        self.slave = slave
-        self.seen = ""
-        self.process = subprocess.Popen(
-            arguments, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "200", **environ},
-        )  # fmt: skip
-        os.set_blocking(self.master, False)
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def read(self) -> str:
-        with contextlib.suppress(OSError):  # nothing yet, or nobody is there any more
-            self.seen += os.read(self.master, 65536).decode(errors="replace")
-        return self.seen
-
-    def expect(self, text: str) -> None:
-        until(lambda: text in self.read(), f"{text!r} was never shown")
-
-    def wait(self) -> int:
-        status = until(lambda: (self.read(), self.process.poll() is not None)[1]) and self.process.returncode
-        self.read()
-        return int(status)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.master)
-        os.close(self.slave)
-
-
-@pytest.fixture
-def ttys() -> Iterator[Any]:
-    opened: list[Tty] = []
-
-    def opener(*arguments: str, **environ: str) -> Tty:
-        opened.append(Tty(list(arguments), **environ))
-        return opened[-1]
-
-    yield opener
-    for each in opened:
-        each.close()
 
 
 def test_the_keyboard_interrupts_the_command(aura: Daemon, ttys: Any) -> None:
