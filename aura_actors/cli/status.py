@@ -1,7 +1,7 @@
 """`aura-actors status`: the machine, what was promised of it, and who is alive, on one screen. Only reads."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import msgspec
@@ -13,7 +13,8 @@ from rich.text import Text
 from aura_actors.cli import text
 from aura_actors.cli.daemon import TokenFile, Url, open_daemon
 from aura_actors.wire.actors import ActorNode, Actors
-from aura_actors.wire.admission import Providers
+from aura_actors.wire.admission import Jobs, Providers
+from aura_actors.wire.alerts import Alerts
 from aura_actors.wire.kinds import Kind, Kinds
 from aura_actors.wire.metrics import SystemMetrics, Utilization
 
@@ -21,20 +22,26 @@ PATHS = {
     "utilization": "/api/metrics/utilization",
     "system": "/api/metrics/system",
     "actors": "/api/actors",
+    "alerts": "/api/alerts",
+    "jobs": "/api/admission/jobs",
 }
 """What `--json` prints, under these names."""
 
 _STYLES = {"running": "green", "backoff": "yellow", "starting": "yellow", "failed": "bold red"}
 _PIPE_WIDTH = 120
+_NAMED = 3
+"""So many who wait are named."""
 
 
 def status(
     *,
-    json: Annotated[bool, Parameter(help="Print one JSON object: utilization, system, actors.")] = False,
+    json: Annotated[
+        bool, Parameter(help="Print one JSON object: utilization, system, actors, alerts, jobs.")
+    ] = False,
     url: Url = None,
     token_file: TokenFile = None,
 ) -> None:
-    """Show use, reservations, providers, kinds of jobs and actors of a running daemon."""
+    """Show use, alerts, reservations, the queue, providers, kinds of jobs and actors of a running daemon."""
     with open_daemon(url, token_file) as daemon:
         answers = {name: daemon.get(path) for name, path in PATHS.items()}
         if json:
@@ -44,38 +51,56 @@ def status(
         utilization = daemon.decode(answers["utilization"], Utilization)
         system = daemon.decode(answers["system"], SystemMetrics)
         actors = daemon.decode(answers["actors"], Actors)
+        alerts = daemon.decode(answers["alerts"], Alerts)
+        jobs = daemon.decode(answers["jobs"], Jobs)
         providers = daemon.decode(daemon.get("/api/providers"), Providers)
         kinds = daemon.decode(daemon.get("/api/admission/kinds"), Kinds).kinds
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
-    console.print(_machine(utilization, system, providers))
+    rows = [*_use(system), *_alerts(alerts), *_admission(utilization, jobs, providers)]
+    console.print(_grid(rows))
     if kinds:
         console.print(_kinds(kinds))
     console.print(_tree(actors))
 
 
-def _machine(utilization: Utilization, system: SystemMetrics, providers: Providers) -> Table:
+def _grid(rows: Iterable[tuple[str, Text]]) -> Table:
     table = Table.grid(padding=(0, 2))
-    for name, value in _rows(utilization, system, providers):
-        table.add_row(Text(name, style="bold"), Text(text.printable(value)))
+    for name, value in rows:
+        table.add_row(Text(name, style="bold"), value)
     return table
 
 
-def _rows(utilization: Utilization, system: SystemMetrics, providers: Providers) -> Iterator[tuple[str, str]]:
+def _plain(value: str) -> Text:
+    return Text(text.printable(value))
+
+
+def _use(system: SystemMetrics) -> Iterator[tuple[str, Text]]:
     cpu, memory = system.cpu, system.memory
     cores = text.UNKNOWN if cpu.logical_cores is None else cpu.logical_cores
-    yield "CPU", f"{text.percent(cpu.overall_usage_percent)} of {cores} cores"
+    yield "CPU", _plain(f"{text.percent(cpu.overall_usage_percent)} of {cores} cores")
     used, total = text.size(memory.used_bytes), text.size(memory.total_bytes)
-    yield "Memory", f"{text.percent(memory.usage_percent)}, {used} of {total}"
+    yield "Memory", _plain(f"{text.percent(memory.usage_percent)}, {used} of {total}")
     for number, gpu in enumerate(system.gpus):
         used, total = text.size(gpu.used_memory_bytes), text.size(gpu.total_memory_bytes)
-        yield f"GPU {number}", f"{text.percent(gpu.usage_percent)}, {used} of {total}, {gpu.name}"
-    active, most = utilization.active_jobs, utilization.max_concurrent_jobs
-    yield "Job slots", f"{active} of {most} in use, {utilization.available_job_slots} free"
-    yield "Reserved", text.size(utilization.total_reserved_memory_bytes)
-    slots = [f"{each.name} {each.active}/{each.max_concurrent}" for each in providers.providers]
-    yield "Providers", ", ".join(slots) or "none"
+        yield f"GPU {number}", _plain(f"{text.percent(gpu.usage_percent)}, {used} of {total}, {gpu.name}")
     if system.stale:
-        yield "Stale", ", ".join(sorted(system.stale))
+        yield "Stale", _plain(", ".join(sorted(system.stale)))
+
+
+def _alerts(alerts: Alerts) -> Iterator[tuple[str, Text]]:
+    for alert in alerts.active:
+        yield "Alert", Text(text.printable(alert.text), style="bold red")
+
+
+def _admission(utilization: Utilization, jobs: Jobs, providers: Providers) -> Iterator[tuple[str, Text]]:
+    active, most = utilization.active_jobs, utilization.max_concurrent_jobs
+    yield "Job slots", _plain(f"{active} of {most} in use, {utilization.available_job_slots} free")
+    yield "Reserved", _plain(text.size(utilization.total_reserved_memory_bytes))
+    waiting = ", ".join(f"{each.job_id} ({each.waited_seconds:.0f} s)" for each in jobs.queue[:_NAMED])
+    more = f" and {len(jobs.queue) - _NAMED} more" if len(jobs.queue) > _NAMED else ""
+    yield "Queue", _plain(f"{len(jobs.queue)} wait: {waiting}{more}" if jobs.queue else "nobody waits")
+    slots = [f"{each.name} {each.active}/{each.max_concurrent}" for each in providers.providers]
+    yield "Providers", _plain(", ".join(slots) or "none")
 
 
 def _kinds(kinds: list[Kind]) -> Table:

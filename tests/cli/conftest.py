@@ -66,6 +66,24 @@ KINDS = {
         }
     ]
 }  # fmt: skip
+ALERTS = {
+    "active": [
+        {
+            "name": "cpu", "value": 99.0, "threshold": 90.0, "unit": "%", "raisedAt": "2026-01-01T00:00:00Z",
+            "clearedAt": None, "text": "cpu is at 99 %",
+        }
+    ]
+}  # fmt: skip
+JOBS: dict[str, Any] = {
+    "active": [],
+    "queue": [
+        {
+            "jobId": f"train-{place}", "owner": "me", "priority": "normal", "kind": None, "memoryBytes": 1,
+            "position": place, "waitedSeconds": 12.3, "attended": True, "protected": False, "reasons": [],
+        }
+        for place in range(1, 6)
+    ],
+}  # fmt: skip
 MAILBOX = {
     "depth": 3, "highWater": 4, "capacity": 64, "handled": 9, "refused": 0, "dropped": 0, "handlerSeconds": 0.1,
 }  # fmt: skip
@@ -90,6 +108,8 @@ class FakeDaemon(http.server.ThreadingHTTPServer):
             "GET /api/metrics/system": (200, SYSTEM),
             "GET /api/metrics/utilization": (200, UTILIZATION),
             "GET /api/actors": (200, ACTORS),
+            "GET /api/alerts": (200, ALERTS),
+            "GET /api/admission/jobs": (200, JOBS),
             "GET /api/providers": (200, PROVIDERS),
             "GET /api/admission/kinds": (200, KINDS),
         }

@@ -122,6 +122,28 @@ def test_completion_is_installed_for_the_named_shell(tmp_path: Path, capsys: pyt
     assert "preflight" in file.read_text()
 
 
+def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
+    environ = {**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
+    install = [sys.executable, "-m", "aura_actors", "--install-completion", "--shell", "bash"]
+    subprocess.run(
+        [*install, "--output", str(tmp_path / "c")], env=environ, check=True, capture_output=True, timeout=20
+    )
+    ask = (
+        'source c; COMP_CWORD=1; COMP_WORDS=(aura-actors to); _aura_actors; echo "${COMPREPLY[@]}"; '
+        'COMP_CWORD=2; COMP_WORDS=(aura-actors top --in); _aura_actors; echo "${COMPREPLY[@]}"'
+    )
+    said = subprocess.run(
+        ["bash", "--norc", "-c", ask],
+        env=environ,
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert said.stdout.split() == ["top", "--interval"]
+
+
 def test_a_wrong_call_inside_nurseries_is_still_one_sentence() -> None:
     nested = BaseExceptionGroup("", [ExceptionGroup("", [AlreadyServed("the port is taken")])])
     with pytest.raises(AlreadyServed, match="the port is taken"):

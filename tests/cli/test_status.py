@@ -19,6 +19,8 @@ def test_status_shows_use_reservations_providers_and_actors(
         "1 of 4 in use, 3 free",
         "2.0 GiB",
         "OpenAI 2/5",
+        "Alert      cpu is at 99 %",
+        "5 wait: train-1 (12 s), train-2 (12 s), train-3 (12 s) and 2 more",
     ):
         assert part in out
     render = next(line for line in out.splitlines() if line.startswith("render"))
@@ -26,6 +28,15 @@ def test_status_shows_use_reservations_providers_and_actors(
     sampler = next(line for line in out.splitlines() if "sampler" in line)
     for part in ("  sampler", "running", "2", "3/64", "ValueError: [red]bad"):
         assert part in sampler
+
+
+def test_a_calm_machine_has_no_alert_and_no_queue(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answers["GET /api/alerts"] = (200, {"active": []})
+    daemon.answers["GET /api/admission/jobs"] = (200, {"active": [], "queue": []})
+    assert run(["status"]) == 0
+    out = capsys.readouterr().out
+    assert "Alert" not in out
+    assert "nobody waits" in out
 
 
 def test_nothing_that_an_actor_says_reaches_the_terminal_as_a_control_code(
@@ -39,7 +50,7 @@ def test_json_is_one_object_with_the_daemons_own_answers(daemon: Any, capsys: py
     daemon.answers["GET /api/metrics/system"] = (200, {"future": [1.5, None]})
     assert run(["status", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert set(answer) == {"utilization", "system", "actors"}
+    assert set(answer) == {"utilization", "system", "actors", "alerts", "jobs"}
     assert answer["system"] == {"future": [1.5, None]}
     assert answer["actors"]["root"]["name"] == "runtime"
 
