@@ -8,7 +8,7 @@ import pytest
 
 import aura_actors
 from aura_actors.errors import InvalidValue
-from tests.client.conftest import Daemon
+from tests.client.conftest import Daemon, until
 
 Run = Callable[..., Any]
 
@@ -44,6 +44,32 @@ def test_a_subscription_goes_on_with_the_next_daemon(run: Run, open_daemon: Call
                             break
                         await anyio.to_thread.run_sync(daemon.kill)
                         await anyio.to_thread.run_sync(daemon.start)
+
+    run(program)
+
+
+def test_a_subscription_says_why_there_is_no_connection(run: Run, open_daemon: Callable[..., Daemon]) -> None:
+    daemon = open_daemon()
+
+    async def program() -> None:
+        async with aura_actors.connect(daemon.url) as aura, anyio.create_task_group() as group:
+            frames = aura.subscribe("system")
+            assert frames.trouble is None
+            await anext(frames)
+            assert frames.trouble is None
+            await anyio.to_thread.run_sync(daemon.kill)
+            group.start_soon(anext, frames)
+
+            async def troubled() -> bool:
+                return "no daemon answers" in (frames.trouble or "")
+
+            await until(troubled)
+            await anyio.to_thread.run_sync(daemon.start)
+
+            async def at_ease() -> bool:
+                return frames.trouble is None
+
+            await until(at_ease)
 
     run(program)
 

@@ -21,6 +21,8 @@ LABEL: Final = 8
 VALUE: Final = 8
 CORE_CELLS: Final = 16
 """A core with a bar of its own takes at least this much room."""
+BOTH_FROM: Final = 48
+"""From so many cells on there is room for two averages of pressure."""
 CORE_ROWS: Final = 4
 """Where bars need more rows, each core is one mark."""
 QUIET_BYTES: Final = 1024.0
@@ -177,14 +179,16 @@ def _pressure(system: SystemMetrics, width: int) -> Section:
         return Section(title="Pressure", lines=[said("this kernel does not tell", marks.FAINT)])
     named = (("cpu", pressure.cpu), ("memory", pressure.memory), ("io", pressure.io))
     lines = [_waiting(name, resource, width) for name, resource in named if resource is not None]
-    return Section(title="Pressure", aside="waiting, 10 s / 60 s", lines=lines)
+    aside = "waiting, 10 s / 60 s" if width >= BOTH_FROM else "waiting, 10 s"
+    return Section(title="Pressure", aside=aside, lines=lines)
 
 
 def _waiting(name: str, resource: ResourcePressure, width: int) -> Text:
     parts = Text()
     for kind, stall in (("some", resource.some), ("all", resource.full)):
         if stall is not None:
-            value = f"{stall.avg10_percent:.1f} / {stall.avg60_percent:.1f} %"
+            minute = f" / {stall.avg60_percent:.1f}" if width >= BOTH_FROM else ""
+            value = f"{stall.avg10_percent:.1f}{minute} %"
             parts.append(f"{'   ' if parts else ''}{kind} ", style=marks.FAINT)
             parts.append(value, style=marks.heat(stall.avg10_percent, 50.0) if stall.avg10_percent else "")
     return pair(Text(name), parts, width)

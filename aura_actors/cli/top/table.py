@@ -32,7 +32,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a table. It is there from `wide` cells on; one that `yields` is cut where the others need room."""
+    """Of a table. It is there from `wide` cells on; one that `yields` is cut where the others need room,
+    the last first."""
 
     name: str
     right: bool = False
@@ -88,7 +89,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], width: int)
         max([cell_len(column.name), *(row[place].cell_len for row in cells)]) for place, column in enumerate(kept)
     ]
     over = sum(widths) + len(GAP) * (len(kept) - 1) - width
-    for place, column in enumerate(kept):
+    for place, column in reversed(list(enumerate(kept))):
         if column.yields and over > 0:
             taken = min(over, max(0, widths[place] - NARROWEST))
             widths[place] -= taken

@@ -33,6 +33,11 @@ def test_a_column_gives_way_before_the_others_do() -> None:
     assert [line.plain for line in lines] == ["Name          Size", "a-very-lo…  12 GiB"]
 
 
+def test_the_last_that_yields_is_cut_first() -> None:
+    two = (Column(name="A", yields=True), Column(name="B", yields=True))
+    assert table(two, [("a-long-name", "b-long-name")], 20)[1].plain == "a-long-name  b-long…"
+
+
 def test_a_column_is_there_where_it_has_room() -> None:
     assert "Owner" in table(COLUMNS, [("n", "1", "me")], 30)[0].plain
     assert "Owner" not in table(COLUMNS, [("n", "1", "me")], 29)[0].plain
