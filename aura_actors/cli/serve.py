@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -46,20 +47,27 @@ def serve(
         "data_dir": data_dir,
         "log.format": log_format,
     }
+    read = partial(_read, config, given)
+    settings = read()
+    log_uncaught()
+    return _run(settings, ready_file, read)
+
+
+def _read(config: Path | None, given: Mapping[str, object]) -> Settings:
+    """The settings as they are now, once they are seen to be acceptable; the log goes by them."""
     settings = load(config, os.environ, given, option_names=OPTIONS)
     check_exposure(settings)
     configure_logging(settings.log.format, settings.log.level, secrets=settings.http.secrets)
-    log_uncaught()
-    return _run(settings, ready_file)
+    return settings
 
 
-def _run(settings: Settings, ready_file: Path | None) -> int:
+def _run(settings: Settings, ready_file: Path | None, read: Callable[[], Settings]) -> int:
     import trio
 
     from aura_actors import runtime
 
     try:
-        return trio.run(partial(runtime.serve, settings, ready_file=ready_file, announce=_announce))
+        return trio.run(partial(runtime.serve, settings, ready_file=ready_file, announce=_announce, reread=read))
     except BaseExceptionGroup as group:  # raised again, unless it holds nothing but a wrong call
         _raise_usage_error(group)
 

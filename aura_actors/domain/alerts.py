@@ -40,6 +40,10 @@ class Alerts:
         self._thresholds = thresholds
         self._active = {alert.name: alert for alert in active}
 
+    def change(self, thresholds: tuple[Threshold, ...]) -> None:
+        """Go by others from now on. What is exceeded stays so until a reading says otherwise."""
+        self._thresholds = thresholds
+
     @property
     def active(self) -> tuple[Alert, ...]:
         """What is exceeded now, in the order of the thresholds."""

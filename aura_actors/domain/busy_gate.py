@@ -13,7 +13,8 @@ class BusyGate:
     """A gate over an exponentially weighted moving average of busy percent. 100 never closes."""
 
     def __init__(self, threshold_percent: float) -> None:
-        self._threshold_percent = threshold_percent
+        self.threshold_percent = threshold_percent
+        """Where the gate closes; from the next reading on where it is changed."""
         # The first reading covers a fraction of a second of our own start: it weighs as little as it lasted.
         self._average = 0.0
         self._seen_at: float | None = None
@@ -25,14 +26,9 @@ class BusyGate:
         return self._average
 
     @property
-    def threshold_percent(self) -> float:
-        """Where the gate closes."""
-        return self._threshold_percent
-
-    @property
     def open_percent(self) -> float:
         """Up to here a job may start now: the threshold, or less while the gate is closed."""
-        return self._threshold_percent - (HYSTERESIS_POINTS if self._closed else 0.0)
+        return self.threshold_percent - (HYSTERESIS_POINTS if self._closed else 0.0)
 
     def observe(self, now: float, busy_percent: float) -> None:
         """Enter a reading taken at `now` (monotonic seconds)."""
@@ -44,4 +40,4 @@ class BusyGate:
 
     def closed(self, expected_percent: float = 0.0) -> bool:
         """True while no job may start, with `expected_percent` to come on top of what is seen."""
-        return self._threshold_percent < 100 and self._average + expected_percent > self.open_percent
+        return self.threshold_percent < 100 and self._average + expected_percent > self.open_percent

@@ -44,20 +44,30 @@ class Provider:
     """One provider: its slots, its rates, and what was answered there since start."""
 
     def __init__(self, name: str, limits: ProviderLimits, slots: Slots) -> None:
-        requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
         self.name = name
         self.limits = limits
         self.slots = slots
-        # At least one request must fit, however few there are in a minute.
-        self.requests = None if requests is None else Bucket(requests, max(1.0, requests))
-        self.tokens = None if tokens is None else Bucket(tokens)
-        self.adaptive = AdaptiveLimit(limits.max_concurrent) if limits.adaptive else None
+        self._fill()
         self.granted = 0
         self.denied = 0
         self.mean_call_seconds: float | None = None
         """How long slots were held that were given back, the newer ones counting more; None before the first."""
         # Invariant: the holders of `slots`, each with the tokens that its call was charged.
         self._charged: dict[int, int] = {}
+
+    def _fill(self) -> None:
+        requests, tokens = self.limits.requests_per_minute, self.limits.tokens_per_minute
+        # At least one request must fit, however few there are in a minute.
+        self.requests = None if requests is None else Bucket(requests, max(1.0, requests))
+        self.tokens = None if tokens is None else Bucket(tokens)
+        self.adaptive = AdaptiveLimit(self.limits.max_concurrent) if self.limits.adaptive else None
+
+    def change(self, limits: ProviderLimits) -> None:
+        """Go by others from now on: slots that are held stay so, rates begin full."""
+        if limits != self.limits:
+            self.limits = limits
+            self.slots.resize(limits.max_concurrent)
+            self._fill()
 
     @property
     def limit(self) -> int:
@@ -180,6 +190,16 @@ class Providers:
         self._known_at_most = known_at_most
         self._known: dict[str, Provider] = {name.casefold(): self._new(name) for name in configured}
         self._configured = frozenset(self._known)
+
+    def change(self, configured: Iterable[str], limits_of: Callable[[str], ProviderLimits]) -> None:
+        """Go by other limits from now on; where they are the same as before nothing is changed."""
+        names = {name.casefold(): name for name in configured}
+        self._limits_of, self._configured = limits_of, frozenset(names)
+        for provider in self._known.values():
+            provider.change(limits_of(provider.name))
+        for key, name in names.items():
+            if key not in self._known:
+                self._known[key] = self._new(name)
 
     def __iter__(self) -> Iterator[Provider]:
         return iter(sorted(self._known.values(), key=lambda provider: provider.name))

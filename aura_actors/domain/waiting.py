@@ -74,6 +74,10 @@ class Queue:
         self._protected: Place | None = None
         self._picked: str | None = None
 
+    def resize(self, limit: int) -> None:
+        """Change how long the line may be; takes nobody's place away."""
+        self._rule = msgspec.structs.replace(self._rule, limit=limit)
+
     # --- looking ---
 
     def __len__(self) -> int:

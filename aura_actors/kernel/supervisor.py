@@ -152,6 +152,17 @@ class Supervisor:
         """
         await self._take_out(self._find(name))
 
+    async def restart_child(self, name: str) -> None:
+        """End a running child in order and start it again, as for new settings. No budget is charged for it.
+
+        Returns once it has ended. One that does not run is left alone: it is made anew when it is started, if ever.
+        Raises `Gone` where there is none of that name. Not interrupted by a cancellation.
+        """
+        child = self._find(name)
+        with trio.CancelScope(shield=True):
+            if child.state is State.RUNNING and await self._stop(child, Signal.RETRY_LATER):
+                self._events_in.send_nowait(_Retry(((child, child.generation),)))
+
     async def _take_out(self, child: Child) -> None:
         with trio.CancelScope(shield=True):
             if await self._stop(child, Signal.REST):

@@ -123,7 +123,12 @@ class Parts:
         self, settings: Settings, held: Held, sockets: Sequence[socket.socket], surroundings: Surroundings
     ) -> None:
         self.settings = settings
+        """Those in force; `changing` replaces them."""
         self._held = held
+        self.seen = rules.seen(settings, held.kinds.known)
+        self.sockets = sockets
+        self.doors: list[Guard | Feed] = []
+        """Where the rules of access are asked."""
         self.surroundings = surroundings
         self.incidents = Incidents()
         self.when_stuck: Callable[[list[str]], None] = voice.stuck
@@ -227,8 +232,7 @@ class Parts:
 
     def _admission(self) -> Callable[[], Admission]:
         limiter = self.threads.limiter("journal")
-        rule, around, kinds = rules.admission_rule(self.settings), self.surroundings, self._held.kinds
-        seen = rules.seen(self.settings, kinds.known)
+        around, kinds = self.surroundings, self._held.kinds
         environment = Environment(
             clock=around.clock,
             boot_clock=around.boot_clock,
@@ -239,13 +243,13 @@ class Parts:
             alive=lambda process: not has_ended(process.pid, process.start_ticks),
         )
         return lambda: Admission(
-            rule,
+            rules.admission_rule(self.settings),
             journal=self._held.journal,
             snapshots=self.snapshots,
             totals=self.totals,
             view=self.view,
             roots=self.roots,
-            seen=seen,
+            seen=self.seen,
             limiter=limiter,
             environment=environment,
             remember=kinds.save,
@@ -354,7 +358,9 @@ class Parts:
             )
         )
         app = build(self._services(), exposition, self._held.files, max_body_bytes=settings.http.max_body)
-        listener = Listener(sockets, Guard(app, access), feed, root_path=settings.http.root_path)
+        guard = Guard(app, access)
+        self.doors = [guard, feed]
+        listener = Listener(sockets, guard, feed, root_path=settings.http.root_path)
         return listener
 
     def _services(self) -> Services:

@@ -76,6 +76,13 @@ def seen(settings: Settings, histories: Mapping[str, PastRuns]) -> Seen:
     )
 
 
+def retune(seen: Seen, settings: Settings) -> None:
+    """The same of settings that have changed: what is held stays held, and who waits goes on waiting."""
+    seen.gate.threshold_percent = settings.admission.cpu_threshold_percent
+    seen.queue.resize(settings.admission.queue_limit)
+    seen.providers.change(settings.providers.by_name, lambda name: provider_limits(settings, name))
+
+
 def provider_limits(settings: Settings, name: str) -> ProviderLimits:
     """What one provider allows, configured or not."""
     table = settings.providers.find(name)

@@ -18,9 +18,10 @@ import trio
 
 from aura_actors.config import Settings
 from aura_actors.edges.bind import bind, release
-from aura_actors.errors import InvalidValue, StoreUnavailable
+from aura_actors.errors import InvalidValue, StoreUnavailable, UsageError
 from aura_actors.kernel.crash import describe
 from aura_actors.kernel.reports import GaveUp, StartFailed
+from aura_actors.runtime.changing import change
 from aura_actors.runtime.library import Runtime
 from aura_actors.runtime.opening import open_runtime
 from aura_actors.runtime.parts import addresses
@@ -32,8 +33,17 @@ Ts = TypeVarTuple("Ts")
 log = structlog.get_logger("aura_actors.runtime")
 
 
-async def serve(settings: Settings, *, ready_file: Path | None, announce: Callable[[str], None]) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit status. `announce` gets one line per bound address."""
+async def serve(
+    settings: Settings,
+    *,
+    ready_file: Path | None,
+    announce: Callable[[str], None],
+    reread: Callable[[], Settings],
+) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit status. `announce` gets one line per bound address.
+
+    `reread` reads the configuration again on SIGHUP. Blocking. Raises UsageError where it is not acceptable.
+    """
     http, status = settings.http, 0
     sockets: list[socket.socket] = []
     try:
@@ -46,7 +56,7 @@ async def serve(settings: Settings, *, ready_file: Path | None, announce: Callab
                 for url in urls:
                     announce(f"serving {url}")
                 nursery.start_soon(_say_ready, runtime, urls, ready_file)
-                await _stop_signal(signals)
+                await _stop_signal(signals, runtime, reread)
                 log.info("stopping")
                 await notify("STOPPING=1")
                 nursery.cancel_scope.cancel()
@@ -73,14 +83,25 @@ async def _say_ready(runtime: Runtime, urls: list[str], ready_file: Path | None)
     await keep_alive()
 
 
-async def _stop_signal(signals: AsyncIterator[int]) -> None:
+async def _stop_signal(signals: AsyncIterator[int], runtime: Runtime, reread: Callable[[], Settings]) -> None:
     """Wait for the first signal to stop; the next one ends the program at once."""
     async for number in signals:
         if number != signal.SIGHUP:
             break
-        log.warning("SIGHUP: settings are read at start only; restart to change them")
+        await _reread(runtime, reread)
     signal.signal(signal.SIGTERM, _force)
     signal.signal(signal.SIGINT, _force)
+
+
+async def _reread(runtime: Runtime, reread: Callable[[], Settings]) -> None:
+    """Go by the configuration as it is now; where it is bad, by the one that was good."""
+    try:
+        settings = await _in_thread(reread)
+    except UsageError as error:
+        log.warning("the configuration is bad; the one before it holds", error=str(error))
+        return
+    changed = await change(runtime.parts, settings)
+    log.info("the configuration was read again", changed=changed.now, at_next_start=changed.at_next_start)
 
 
 def _force(number: int, _: object) -> None:

@@ -37,3 +37,13 @@ def test_a_value_that_is_not_known_changes_nothing() -> None:
 def test_an_alert_of_a_low_threshold_can_be_cleared_too() -> None:
     alerts = Alerts((Threshold(name="cpu", above=4, unit="%"),))
     assert observed(alerts, 5, 2.5, 1.9) == [("cpu", False), ("cpu", True)]
+
+
+def test_other_thresholds_hold_from_the_next_reading_on() -> None:
+    alerts = Alerts((Threshold(name="cpu", above=90, unit="%"),))
+    alerts.observe({"cpu": 95.0}, 1.0)
+    alerts.change((Threshold(name="cpu", above=99, unit="%"),))
+    assert [alert.name for alert in alerts.active] == ["cpu"]
+    (cleared,) = alerts.observe({"cpu": 93.0}, 2.0)
+    assert cleared.cleared_at == 2.0
+    assert alerts.observe({"cpu": 95.0}, 3.0) == []

@@ -74,3 +74,12 @@ def test_a_clock_that_goes_back_changes_nothing_of_the_average() -> None:
     before = gate.busy_percent
     gate.observe(2.0, 100)
     assert gate.busy_percent == before
+
+
+def test_another_threshold_holds_for_the_average_that_was_seen() -> None:
+    gate = BusyGate(85)
+    for now in range(60):
+        gate.observe(now, 70)
+    assert not gate.closed()
+    gate.threshold_percent = 50
+    assert gate.closed()

@@ -382,3 +382,29 @@ class Model(RuleBasedStateMachine):
 
 TestModel = Model.TestCase
 TestModel.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+def test_other_limits_take_no_slot_away_and_let_nobody_in_beyond_them() -> None:
+    limits = {"a": ProviderLimits(max_concurrent=2)}
+    providers = Providers(["a"], limits.__getitem__, Permits)
+    need = (ProviderNeed(name="a"),)
+    providers.take(need, 1, 0.0)
+    providers.take(need, 2, 0.0)
+    providers.change(["a"], lambda name: ProviderLimits(max_concurrent=1))
+    assert (providers.find("a").slots.size, providers.find("a").slots.used) == (1, 2)
+    providers.give_back(need, 1, 0.0, 1.0)
+    assert providers.short(need, 1.0)
+    providers.give_back(need, 2, 0.0, 1.0)
+    assert not providers.short(need, 1.0)
+
+
+def test_a_budget_that_did_not_change_is_not_filled_up() -> None:
+    limits = ProviderLimits(max_concurrent=5, requests_per_minute=1)
+    providers = Providers(["a"], lambda name: limits, Permits)
+    need = (ProviderNeed(name="a"),)
+    providers.take(need, 1, 0.0)
+    providers.change(["a"], lambda name: limits)
+    assert providers.short(need, 0.0)
+    providers.change(["a", "b"], lambda name: ProviderLimits(max_concurrent=5, requests_per_minute=2))
+    assert not providers.short(need, 0.0)
+    assert [each.name for each in providers] == ["a", "b"]

@@ -404,3 +404,14 @@ def test_what_does_not_matter_for_fitting_can_be_left_out_of_the_shape() -> None
         line.offer(waiter(n, Need(9, slots=n)))
     assert line.next(0, machine) is None
     assert len(machine.asked) == 1
+
+
+def test_a_shorter_line_takes_nobodys_place() -> None:
+    line = queue(waiter(1, SMALL), waiter(2, SMALL), rule=QueueRule(limit=2))
+    line.resize(1)
+    assert len(line) == 2
+    with pytest.raises(Refused):
+        line.offer(waiter(3, SMALL))
+    line.resize(3)
+    line.offer(waiter(3, SMALL))
+    assert len(line) == 3

@@ -41,7 +41,7 @@ def _freed(state: CleanupState) -> str:
     """By the last run of each task."""
     reports = [each.last_report for each in state.tasks if each.last_report is not None]
     freed = sum(report.freed_bytes for report in reports if not report.dry_run)
-    return f"{text.size(freed)} freed by the last runs" if freed else ""
+    return f"last runs freed {text.size(freed)}" if freed else ""
 
 
 def _task(task: CleanupTask, sight: Sight) -> list[Cell]:

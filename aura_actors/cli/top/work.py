@@ -131,8 +131,9 @@ def _jobs(sight: Sight, admission: AdmissionState, width: int) -> Section:
     shown = sight.first(len(active))
     lines = table(JOB_COLUMNS, (_job(each, sight) for each in active[:shown]), width) if active else []
     used = [job.measured_bytes for job in active if job.measured_bytes is not None]
-    told = f"{text.size(sum(job.memory_bytes for job in active))} reserved"
-    aside = f"{told}, {text.size(sum(used))} measured" if used else told
+    aside = f"{text.size(sum(job.memory_bytes for job in active))} reserved"
+    if used:
+        aside = f"uses {text.size(sum(used))}, {aside}"
     return Section(
         title=f"Jobs {admission.active_jobs}",
         aside=aside if active else "",

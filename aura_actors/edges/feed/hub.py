@@ -78,7 +78,8 @@ class Feed:
                 max_leases=limits.max_leases,
             ),
         )
-        self._access = access
+        self.access = access
+        """May be replaced: it is asked when somebody connects."""
         self._shared = Shared(
             topics=topics,
             events=events,
@@ -135,7 +136,7 @@ class Feed:
 
     async def handle(self, connection: Connection, head: RequestHead) -> None:
         """Carry one connection from its upgrade request to its end; what the peer does raises nothing here."""
-        refusal = judge_names(self._access, headers=head.headers) or handshake.check(head)
+        refusal = judge_names(self.access, headers=head.headers) or handshake.check(head)
         deadlines, limits = self._shared.deadlines, self._shared.limits
         if refusal is not None:
             self._shared.counters.refused += 1
@@ -161,7 +162,7 @@ class Feed:
                 if websocket is not None:
                     standing = self._standing(head)
                     caller = caller_of(
-                        standing or STRANGER, connection.peer, head.headers, self._access.trusted_proxies
+                        standing or STRANGER, connection.peer, head.headers, self.access.trusted_proxies
                     )
                     session = Session(websocket, stream, nursery, self._shared, caller)
                     await self._admit(session, standing)
@@ -189,7 +190,7 @@ class Feed:
     def _standing(self, head: RequestHead) -> Standing | None:
         """What the client's token opens; None where it is missing or wrong."""
         protocols = head.tokens(b"sec-websocket-protocol")
-        return authenticate(self._access.accepted, headers=head.headers, subprotocols=protocols)
+        return authenticate(self.access.accepted, headers=head.headers, subprotocols=protocols)
 
     async def _admit(self, session: Session, standing: Standing | None) -> None:
         address = session.caller.host

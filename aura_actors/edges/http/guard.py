@@ -22,7 +22,8 @@ class Guard:
 
     def __init__(self, app: Any, access: Access) -> None:
         self._app = app
-        self._access = access
+        self.access = access
+        """May be replaced: it is asked for every request."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request, one upgrade or the lifespan."""
@@ -33,7 +34,7 @@ class Guard:
             await self._refuse(NOT_A_PATH, send, "http.response")
             return
         scheme = scope["scheme"].replace("ws", "http", 1) if scope["type"] == "websocket" else scope["scheme"]
-        judged = judge(self._access, path=scope["path"], headers=scope["headers"], scheme=scheme)
+        judged = judge(self.access, path=scope["path"], headers=scope["headers"], scheme=scheme)
         if scope["type"] == "websocket":
             await self._refuse_upgrade(judged if isinstance(judged, Refusal) else UPGRADE_ELSEWHERE, send)
         elif isinstance(judged, Refusal):
@@ -45,7 +46,7 @@ class Guard:
         """The scope with its caller, who replaces whatever was there under that name."""
         state = scope.get("state", {})
         peer = state.get(PEER) or Peer()
-        caller = caller_of(standing, peer, scope["headers"], self._access.trusted_proxies)
+        caller = caller_of(standing, peer, scope["headers"], self.access.trusted_proxies)
         return {**scope, "state": {**state, CALLER: caller}}
 
     async def _refuse_upgrade(self, refusal: Refusal, send: Any) -> None:
