@@ -220,7 +220,8 @@ def test_columns_are_as_even_as_they_can_be() -> None:
 
 
 def test_foreign_names_reach_the_terminal_without_control_codes() -> None:
-    evil = {**ADMISSION, "active": [job("a", owner="\x1b[2J", kind="x\ny")]}
+    waiter = {**ADMISSION["queue"][0], "jobId": "w\x1b[2J", "reasons": []}
+    evil = {**ADMISSION, "active": [job("a", owner="\x1b[2J", kind="x\ny")], "queue": [waiter]}
     actors = {**ACTORS, "root": {**ACTORS["root"], "name": "r\x1b]0;t\x07"}}
     text = text_of(sight(admission=evil, actors=actors), 200)
     assert "\x1b" not in text
