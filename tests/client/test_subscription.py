@@ -48,7 +48,7 @@ def test_a_subscription_goes_on_with_the_next_daemon(run: Run, open_daemon: Call
     run(program)
 
 
-def test_a_subscription_says_why_there_is_no_connection(run: Run, open_daemon: Callable[..., Daemon]) -> None:
+def test_a_subscription_says_why_there_is_no_connection(open_daemon: Callable[..., Daemon]) -> None:
     daemon = open_daemon()
 
     async def program() -> None:
@@ -71,7 +71,7 @@ def test_a_subscription_says_why_there_is_no_connection(run: Run, open_daemon: C
 
             await until(at_ease)
 
-    run(program)
+    anyio.run(program, backend="trio")
 
 
 def test_an_iteration_ends_when_its_subscription_is_closed(run: Run, url: str) -> None:

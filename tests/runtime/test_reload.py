@@ -26,17 +26,26 @@ def reread(served: Daemon, file: Path, text: str) -> dict[str, Any]:
     raise AssertionError("nothing was said")
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "aura.toml"
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, Path]]:
+    """One daemon for all tests of this file, and its configuration."""
+    folder = tmp_path_factory.mktemp("daemon")
+    path = folder / "aura.toml"
     path.write_text("")
-    return path
+    with daemon(folder, "--config", str(path), "--log-format", "json") as started:
+        yield started, path
 
 
 @pytest.fixture
-def served(tmp_path: Path, file: Path) -> Iterator[Daemon]:
-    with daemon(tmp_path, "--config", str(file), "--log-format", "json") as started:
-        yield started
+def file(running: tuple[Daemon, Path]) -> Path:
+    return running[1]
+
+
+@pytest.fixture
+def served(running: tuple[Daemon, Path]) -> Daemon:
+    """It goes by the defaults."""
+    reread(*running, "")
+    return running[0]
 
 
 def answer(served: Daemon, token: str | None) -> int:
