@@ -13,13 +13,13 @@ from aura_actors.domain.alerts import Alerts
 from aura_actors.domain.gpu import hottest_celsius
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.kernel.actor import Actor, Context
-from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.pauses import GcStatistics
 from aura_actors.kernel.threads import LimiterStatistics
 from aura_actors.messages import public
 from aura_actors.messages import publisher as m
 from aura_actors.messages.admission_view import AdmissionView, Totals
+from aura_actors.messages.backlog import Backlog
 from aura_actors.messages.history import Entry, History
 from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.topics import Component, Publication, Topics
@@ -58,7 +58,7 @@ class Publisher(Actor[m.PublisherMessage]):
         epoch: str,
         topics: Topics,
         sequences: dict[str, int],
-        events: Bus[Publication],
+        backlog: Backlog,
         alerts: Alerts,
         history: History,
         clock: Callable[[], float],
@@ -68,7 +68,7 @@ class Publisher(Actor[m.PublisherMessage]):
         self._epoch = epoch
         self._topics = topics
         self._sequences = sequences
-        self._events = events
+        self._backlog = backlog
         self._alerts = alerts
         self._history = history
         self._clock = clock
@@ -134,7 +134,7 @@ class Publisher(Actor[m.PublisherMessage]):
         if incidents:
             self._context.after(INCIDENTS_SECONDS, m.SomethingHappened(waited=True))
         for incident in incidents:
-            self._events.publish(self._encode(feed.Event, "actors", incident))
+            self._tell("actors", incident)
 
     def _publish_alerts(self, taken: Snapshot) -> None:
         values = {
@@ -144,12 +144,19 @@ class Publisher(Actor[m.PublisherMessage]):
         }
         changed = self._alerts.observe(values, taken.timestamp)
         for alert in changed:
-            self._events.publish(self._encode(feed.Event, "alerts", public.alert(alert)))
+            self._tell("alerts", public.alert(alert))
         if changed or self._alerts.active or self._topics["alerts"].value is None:
             self._publish("alerts", AlertsNow(active=[public.alert(alert) for alert in self._alerts.active]))
 
     def _publish(self, topic: str, value: object) -> None:
-        self._topics[topic].set(self._encode(feed.Snapshot, topic, value))
+        """The whole state of a topic."""
+        publication = self._encode(feed.Snapshot, topic, value)
+        self._topics[topic].set(publication)
+        self._backlog.add(publication)
+
+    def _tell(self, topic: str, value: object) -> None:
+        """Something that happened."""
+        self._backlog.add(self._encode(feed.Event, topic, value))
 
     def _encode(self, frame: type[feed.Snapshot | feed.Event], topic: str, value: object) -> Publication:
         data = self._encoder.encode(value)
@@ -159,17 +166,16 @@ class Publisher(Actor[m.PublisherMessage]):
             frame(topic=topic, epoch=self._epoch, seq=seq, ts=public.utc(now), data=msgspec.Raw(data))
         )
         self._history.add(topic, Entry(seq=seq, at=self._clock(), timestamp=now, data=data))
-        return Publication(topic=topic, seq=seq, data=data, payload=payload)
+        return Publication(topic=topic, seq=seq, data=data, payload=payload, is_event=frame is feed.Event)
 
     def _next(self, topic: str) -> int:
         return self._sequences.get(topic, 0) + 1
 
     def _components(self) -> tuple[Component, ...]:
-        cached = [cell.value for cell in self._topics.values() if cell.value is not None]
         published = Component(
             name=public.PUBLISHED,
-            allocated_bytes=sum(len(p.data) + len(p.payload) for p in cached),
-            active_instances=len(cached),
+            allocated_bytes=self._backlog.held_bytes,
+            active_instances=self._backlog.held_entries,
         )
         history = Component(
             name=public.HISTORY,

@@ -5,6 +5,7 @@ means reading into a buffer and handing the bytes out again, not `MSG_PEEK`: pee
 bytes lie there, so that waiting for the rest of a slow head would be a busy loop, and it cannot see through TLS.
 """
 
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -79,6 +80,18 @@ class Connection(trio.abc.HalfCloseableStream):
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self.lost = True
             raise
+
+    def send_nowait(self, data: bytes) -> int:
+        """Give the kernel what it takes at once; returns the number of bytes taken, 0 where there is no room now.
+
+        Raises `trio.BrokenResourceError`.
+        """
+        try:
+            return os.write(self.socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise trio.BrokenResourceError(str(error)) from error
 
     async def send_some(self, data: memoryview) -> int:
         """Send what the socket takes, waiting until it takes any; returns the number of bytes taken."""

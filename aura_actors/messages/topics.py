@@ -19,6 +19,8 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     """The public Struct as JSON: what HTTP answers."""
     payload: bytes
     """The whole feed frame as JSON text, `data` included."""
+    is_event: bool = False
+    """Something that happened, which no listener may miss; else a whole state, where the newest is enough."""
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):

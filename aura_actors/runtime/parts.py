@@ -35,7 +35,6 @@ from aura_actors.edges.listener import Listener
 from aura_actors.edges.prometheus import CleanupTally, Exposition, Sources, edges
 from aura_actors.edges.services import Services
 from aura_actors.errors import StoreUnavailable
-from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.cell import Cell, DeadLetter
 from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.latest import Latest
@@ -48,6 +47,7 @@ from aura_actors.kernel.watchdog import LoopWatchdog
 from aura_actors.messages import public
 from aura_actors.messages.admission import AdmissionMessage
 from aura_actors.messages.admission_view import AdmissionView, Totals
+from aura_actors.messages.backlog import Backlog
 from aura_actors.messages.cleanup import CleanupMessage
 from aura_actors.messages.gpu import GpuMessage
 from aura_actors.messages.incidents import Incidents
@@ -143,7 +143,7 @@ class Parts:
         self.view: Latest[AdmissionView | None] = Latest(None)
         self.cleanup_state = Latest(CleanupState(tasks=[]))
         self.topics: dict[str, Latest[Publication | None]] = {topic: Latest(None) for topic in TOPICS}
-        self.events: Bus[Publication] = Bus()
+        self.backlog = Backlog(TOPICS)
         self.history = rules.history_of(settings)
         self.pauses = GcPauses()
         self.alerts = Alerts(rules.thresholds(settings))
@@ -296,7 +296,7 @@ class Parts:
             epoch=self.epoch,
             topics=self.topics,
             sequences=sequences,
-            events=self.events,
+            backlog=self.backlog,
             alerts=self.alerts,
             history=self.history,
             clock=self.surroundings.clock,
@@ -328,8 +328,7 @@ class Parts:
         access = rules.access(settings, sockets)
         feed = Feed(
             epoch=self.epoch,
-            topics=self.topics,
-            events=self.events,
+            backlog=self.backlog,
             access=access,
             desk=Desk(
                 admission=self.admission.ref,

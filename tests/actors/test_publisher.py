@@ -7,8 +7,8 @@ import msgspec
 import trio
 
 from aura_actors.kernel.cell import DeadLetter
+from aura_actors.messages.backlog import Backlog
 from aura_actors.messages.incidents import KEPT_LETTERS, Incidents
-from aura_actors.messages.topics import Publication
 from aura_actors.runtime.parts import Surroundings
 from aura_actors.testing import Machine, crash, open_test_runtime
 from aura_actors.wire import actors
@@ -17,11 +17,12 @@ from aura_actors.wire import actors
 async def test_an_alert_is_an_event_when_it_is_raised_and_when_it_is_over(tmp_path: Path) -> None:
     machine = Machine(memory_bytes=1000, available_bytes=500)
     async with open_test_runtime(tmp_path, surroundings=Surroundings(collectors=machine.collectors)) as house:
-        with house.runtime.parts.events.subscribe(100) as events, trio.fail_after(10):
+        events = Events(house.runtime.parts.backlog)
+        with trio.fail_after(10):
             machine.available_bytes = 50
-            raised = await next_of(events, "alerts")
+            raised = await events.next("alerts")
             machine.available_bytes = 900
-            over = await next_of(events, "alerts")
+            over = await events.next("alerts")
     assert (raised["data"]["name"], raised["data"]["value"], raised["data"]["clearedAt"]) == ("memory", 95.0, None)
     assert over["data"]["clearedAt"] is not None
     assert over["data"]["raisedAt"] == raised["data"]["raisedAt"]
@@ -30,12 +31,13 @@ async def test_an_alert_is_an_event_when_it_is_raised_and_when_it_is_over(tmp_pa
 async def test_a_crash_and_its_dead_letters_are_events_of_the_topic_actors(tmp_path: Path) -> None:
     async with open_test_runtime(tmp_path) as house:
         parts = house.runtime.parts
-        with parts.events.subscribe(100) as events, house.runtime.dead_letters.subscribe(100) as letters:
+        events = Events(parts.backlog)
+        with house.runtime.dead_letters.subscribe(100) as letters:
             crash(house.runtime, "cleanup")
             with trio.fail_after(10):
-                crashed = await next_of(events, "actors")
+                crashed = await events.next("actors")
                 parts.incidents.buried(DeadLetter(actor="cleanup", message=b"secret", reason="a reason"))
-                lost = await next_of(events, "actors")
+                lost = await events.next("actors")
                 letter = await letters.receive()
     assert crashed["type"] == "event"
     assert crashed["data"] | {"retrySeconds": 0} == {
@@ -54,12 +56,22 @@ async def test_a_crash_and_its_dead_letters_are_events_of_the_topic_actors(tmp_p
     assert letter == DeadLetter(actor="cleanup", message=b"secret", reason="a reason")
 
 
-async def next_of(events: Any, topic: str) -> dict[str, Any]:
-    while True:
-        publication: Publication = await events.receive()
-        if publication.topic == topic:
-            frame: dict[str, Any] = msgspec.json.decode(publication.payload)
-            return frame
+class Events:
+    """The events of every topic since it was made, one after the other."""
+
+    def __init__(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+        self._read = {topic: backlog.newest(topic) for topic in backlog.topics}
+
+    async def next(self, topic: str) -> dict[str, Any]:
+        while True:
+            version = self._backlog.added.version
+            for publication in self._backlog.after(topic, self._read[topic]) or ():
+                self._read[topic] = publication.seq
+                if publication.is_event:
+                    frame: dict[str, Any] = msgspec.json.decode(publication.payload)
+                    return frame
+            await self._backlog.added.wait_newer(version)
 
 
 def test_a_flood_of_dead_letters_is_one_event_with_the_number_and_the_newest() -> None:
@@ -80,12 +92,13 @@ def test_a_flood_of_dead_letters_is_one_event_with_the_number_and_the_newest() -
 async def test_a_flood_of_dead_letters_is_one_event_a_second(tmp_path: Path) -> None:
     async with open_test_runtime(tmp_path) as house:
         parts = house.runtime.parts
-        with parts.events.subscribe(100) as events, trio.fail_after(10):
+        events = Events(parts.backlog)
+        with trio.fail_after(10):
             for n in range(500):
                 parts.incidents.buried(DeadLetter(actor="a", message=n, reason="flood"))
                 if n % 50 == 0:
                     await trio.sleep(0.005)
             counts: list[int] = []
             while sum(counts) < 500:
-                counts.append((await next_of(events, "actors"))["data"]["count"])
+                counts.append((await events.next("actors"))["data"]["count"])
     assert len(counts) == 2, "the first at once, all others when a second is over"

@@ -16,9 +16,8 @@ from aura_actors.edges.access import Access
 from aura_actors.edges.bind import bind, release
 from aura_actors.edges.feed import Desk, Feed
 from aura_actors.edges.listener import FeedHandler, Listener
-from aura_actors.kernel.bus import Bus
-from aura_actors.kernel.latest import Latest
 from aura_actors.messages.admission import AdmissionMessage
+from aura_actors.messages.backlog import Backlog
 from aura_actors.testing import Probe
 
 GET_ONCE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -81,8 +80,7 @@ class Served:
         self.stopping = trio.Event()
         real = Feed(
             epoch="e",
-            topics={"system": Latest(None)},
-            events=Bus(),
+            backlog=Backlog(["system"]),
             access=Access(),
             desk=Desk(admission=Probe[AdmissionMessage]().ref, bytes_per_job=1),
             sampler_interval_seconds=1,

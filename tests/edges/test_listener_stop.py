@@ -13,8 +13,8 @@ from aura_actors.edges.access import Access
 from aura_actors.edges.bind import bind, release
 from aura_actors.edges.feed import Desk, Feed
 from aura_actors.edges.listener import Listener, Timing
-from aura_actors.kernel.bus import Bus
 from aura_actors.messages.admission import AdmissionMessage
+from aura_actors.messages.backlog import Backlog
 from aura_actors.testing import Probe
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -55,7 +55,7 @@ async def test_an_application_that_cannot_start_fails_the_start() -> None:
         raise RuntimeError("no")
 
     sockets = bind("127.0.0.1", 0)
-    feed = Feed(epoch="e", topics={}, events=Bus(), access=Access(), desk=desk(), sampler_interval_seconds=1)
+    feed = Feed(epoch="e", backlog=Backlog(()), access=Access(), desk=desk(), sampler_interval_seconds=1)
     with pytest.RaisesGroup(LifespanFailureError, flatten_subgroups=True):
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(Listener(sockets, app, feed).run, stopping=trio.Event()))
@@ -129,6 +129,6 @@ def test_an_unknown_hypercorn_option_is_a_mistake() -> None:
         Listener(
             [],
             QuartTrio("test"),
-            Feed(epoch="e", topics={}, events=Bus(), access=Access(), desk=desk(), sampler_interval_seconds=1),
+            Feed(epoch="e", backlog=Backlog(()), access=Access(), desk=desk(), sampler_interval_seconds=1),
             keep_alive=1,
         )

@@ -25,8 +25,8 @@ from aura_actors.edges.listener import Listener
 from aura_actors.edges.peer import Caller, caller_of, owner_of
 from aura_actors.edges.tokens import TRUSTED, Credential, Standing
 from aura_actors.errors import InvalidValue
-from aura_actors.kernel.bus import Bus
 from aura_actors.messages.admission import AdmissionMessage
+from aura_actors.messages.backlog import Backlog
 from aura_actors.testing import Probe
 
 linux = pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="the system does not say who is connected")
@@ -83,7 +83,7 @@ def door(tmp_path: Path) -> Open:
         sockets = bind("127.0.0.1", 0, tmp_path / "s")
         rules, stopping = access or Access(), trio.Event()
         desk = Desk(admission=Probe[AdmissionMessage]().ref, bytes_per_job=1)
-        feed = Feed(epoch="e", topics={}, events=Bus(), access=rules, desk=desk, sampler_interval_seconds=1)
+        feed = Feed(epoch="e", backlog=Backlog(()), access=rules, desk=desk, sampler_interval_seconds=1)
         listener = Listener(sockets, Guard(tell, rules), feed)
         try:
             async with trio.open_nursery() as nursery:

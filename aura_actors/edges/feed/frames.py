@@ -1,16 +1,18 @@
 """Publications as WebSocket frames: framed once, the same bytes for every client.
 
-Owns the framing of whole text and close messages and the cache of frames. Knows no connection.
+Owns the framing of whole messages from the server (pure). Knows no connection.
 """
 
 import enum
-from collections import OrderedDict
+import struct
 
+import msgspec
 from wsproto.frame_protocol import FrameProtocol
 
 from aura_actors.messages.topics import Publication
 
-_KEPT_EVENTS = 32
+_TEXT = 0x81
+"""The first byte of a whole text message: the last fragment, opcode 1."""
 
 
 class Close(enum.IntEnum):
@@ -30,9 +32,31 @@ class Close(enum.IntEnum):
     SCOPE_REFUSED = 4403
 
 
+class Framed(msgspec.Struct, frozen=True):
+    """A publication as it goes to clients."""
+
+    topic: str
+    seq: int
+    is_event: bool
+    frame: bytes
+
+
+def framed(publication: Publication) -> Framed:
+    """The publication, whole, in one frame."""
+    frame = text_frame(publication.payload)
+    return Framed(publication.topic, publication.seq, publication.is_event, frame)
+
+
 def text_frame(payload: bytes) -> bytes:
-    """A whole text message from the server: one unmasked frame. `payload` is UTF-8."""
-    return bytes(FrameProtocol(client=False, extensions=[]).send_data(payload.decode()))
+    """A whole text message from the server: one unmasked frame (RFC 6455, 5.2). `payload` is UTF-8."""
+    size = len(payload)
+    if size < 126:
+        header = bytes((_TEXT, size))
+    elif size < 2**16:
+        header = struct.pack("!BBH", _TEXT, 126, size)
+    else:
+        header = struct.pack("!BBQ", _TEXT, 127, size)
+    return header + payload
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
@@ -40,28 +64,5 @@ def close_frame(code: int, reason: str = "") -> bytes:
     return bytes(FrameProtocol(client=False, extensions=[]).close(None if code == Close.NO_CODE else code, reason))
 
 
-class FrameCache:
-    """Frames of one snapshot of each topic and of the last few events."""
-
-    def __init__(self) -> None:
-        self._snapshots: dict[str, tuple[Publication, bytes]] = {}
-        self._events: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-
-    def snapshot(self, publication: Publication) -> bytes:
-        """The frame of a snapshot. One is kept per topic, the last that was asked for."""
-        cached = self._snapshots.get(publication.topic)
-        if cached is not None and cached[0] is publication:
-            return cached[1]
-        frame = text_frame(publication.payload)
-        self._snapshots[publication.topic] = (publication, frame)
-        return frame
-
-    def event(self, publication: Publication) -> bytes:
-        """The frame of an event."""
-        key = (publication.topic, publication.seq)
-        frame = self._events.get(key)
-        if frame is None:
-            frame = self._events[key] = text_frame(publication.payload)
-            if len(self._events) > _KEPT_EVENTS:
-                self._events.popitem(last=False)
-        return frame
+PING = bytes(FrameProtocol(client=False, extensions=[]).ping())
+"""One for everybody: what matters is that a pong comes, not which."""

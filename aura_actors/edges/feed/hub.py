@@ -1,11 +1,10 @@
-"""The feed: upgrades connections, keeps the list of clients, and offers every publication to those who hold it.
+"""The feed: upgrades connections, keeps the list of clients, and greets and ends them.
 
-Owns admission of clients (names, token, limits), one watching task per topic, and the end of a connection. What a
-client asks for is its session's business; what is published, and when, is the publisher's.
+Owns admission of clients (names, token, limits) and the end of a connection. What a client asks for is its
+session's business, who gets which publication the relay's; what is published, and when, is the publisher's.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
 
 import msgspec
@@ -15,18 +14,18 @@ from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection
 from aura_actors.edges.access import FEED_PROTOCOL, Access, judge_names
 from aura_actors.edges.connection import Connection
 from aura_actors.edges.feed import handshake
+from aura_actors.edges.feed.agenda import Agenda
 from aura_actors.edges.feed.desk import Desk
-from aura_actors.edges.feed.frames import Close, FrameCache, close_frame, text_frame
+from aura_actors.edges.feed.frames import Close, close_frame, text_frame
 from aura_actors.edges.feed.protocol import encode
+from aura_actors.edges.feed.relay import Relay
 from aura_actors.edges.feed.session import Session
 from aura_actors.edges.feed.shared import MAX_INTERVAL_MS, Counters, Deadlines, Limits, Shared
 from aura_actors.edges.feed.stream import FrameStream
 from aura_actors.edges.head import RequestHead
 from aura_actors.edges.peer import caller_of
 from aura_actors.edges.tokens import STRANGER, Standing, authenticate
-from aura_actors.kernel.bus import Bus
-from aura_actors.kernel.latest import Latest
-from aura_actors.messages.topics import Publication
+from aura_actors.messages.backlog import Backlog
 from aura_actors.wire import feed as wire
 
 
@@ -36,6 +35,15 @@ class FeedStatistics(msgspec.Struct, frozen=True, kw_only=True):
     clients: int
     accepted_total: int
     frames_sent_total: int
+    """To all clients: snapshots, events, answers, heartbeats."""
+    bytes_sent_total: int
+    """Of them and of pings, with their headers."""
+    waited_total: int
+    """Frames that a client's socket did not take at once."""
+    recovered_total: int
+    """Topics that clients came back to without having missed anything."""
+    unrecovered_total: int
+    """Topics that they came back to, and were told that they have."""
     conflated_total: int
     """Snapshots that a client never saw because a newer one took their place."""
     slow_disconnects_total: int
@@ -45,9 +53,7 @@ class FeedStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Feed:
-    """Serves the topics over WebSocket. `topics` is every topic there is; what `events` carries is never conflated.
-
-    `desk` is where clients ask for leases.
+    """Serves the topics of `backlog` over WebSocket. `desk` is where clients ask for leases.
 
     `epoch` is random per start of the runtime. `sampler_interval_seconds` is the distance of two publications that
     a client's `intervalMs` is measured in.
@@ -57,8 +63,7 @@ class Feed:
         self,
         *,
         epoch: str,
-        topics: Mapping[str, Latest[Publication | None]],
-        events: Bus[Publication],
+        backlog: Backlog,
         access: Access,
         desk: Desk,
         sampler_interval_seconds: float,
@@ -68,7 +73,7 @@ class Feed:
         limits, deadlines = limits or Limits(), deadlines or Deadlines()
         hello = wire.Hello(
             epoch=epoch,
-            topics=list(topics),
+            topics=backlog.topics,
             limits=wire.Limits(
                 max_message_bytes=limits.max_message_bytes,
                 min_interval_ms=max(1, round(sampler_interval_seconds * 1000)),
@@ -81,18 +86,19 @@ class Feed:
         self.access = access
         """May be replaced: it is asked when somebody connects."""
         self._shared = Shared(
-            topics=topics,
-            events=events,
+            epoch=epoch,
+            backlog=backlog,
             sampler_interval_seconds=sampler_interval_seconds,
             deadlines=deadlines,
             limits=limits,
             hello=text_frame(encode(hello)),
             heartbeat=text_frame(encode(wire.Heartbeat())),
-            frames=FrameCache(),
             counters=Counters(),
+            agenda=Agenda(),
             desk=desk,
-            subscribers={topic: {} for topic in topics},
+            subscribers={topic: {} for topic in backlog.topics},
         )
+        self._relay = Relay(self._shared)
         self._clients: dict[Session, str] = {}
         """Session and its client's address; empty for unix sockets, which have none."""
         self._per_address: Counter[str] = Counter()
@@ -105,6 +111,10 @@ class Feed:
             clients=len(self._clients),
             accepted_total=counters.accepted,
             frames_sent_total=counters.frames_sent,
+            bytes_sent_total=counters.bytes_sent,
+            waited_total=counters.waited,
+            recovered_total=counters.recovered,
+            unrecovered_total=counters.unrecovered,
             conflated_total=counters.conflated,
             slow_disconnects_total=counters.slow,
             refused_total=counters.refused,
@@ -113,20 +123,7 @@ class Feed:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Offer publications to sessions until cancelled."""
         self._stopping = False
-        async with trio.open_nursery() as nursery:
-            for topic, latest in self._shared.topics.items():
-                nursery.start_soon(self._watch, topic, latest)
-            task_status.started()
-
-    async def _watch(self, topic: str, latest: Latest[Publication | None]) -> None:
-        subscribers = self._shared.subscribers[topic]
-        version = latest.version
-        while True:
-            publication = await latest.wait_newer(version)
-            version = latest.version
-            if publication is not None:
-                for subscriber in subscribers:
-                    subscriber.offer(publication)
+        await self._relay.run(task_status=task_status)
 
     def stop(self) -> None:
         """Close every session with 1001, and those that still come."""

@@ -1,11 +1,12 @@
 """A limit on what a client may make us hold: the size of a message, in bytes, before anybody assembles it.
 
-Owns the reading of frame headers for that one purpose. The library below limits characters, and only after it has
-stored them; it would also keep an endless row of empty fragments. Judges no other rule of the protocol.
+Owns the reading of frame headers, for that purpose and to see pongs. The library below limits characters, and only
+after it has stored them; it would also keep an endless row of empty fragments. Judges no other rule of the
+protocol.
 """
 
 _FIN, _OPCODE, _MASKED, _LENGTH = 0x80, 0x0F, 0x80, 0x7F
-_FIRST_CONTROL = 0x8
+_FIRST_CONTROL, _PONG = 0x8, 0xA
 _MAX_FRAGMENTS = 1024
 
 
@@ -18,6 +19,8 @@ class InboundLimit:
         self._payload_left = 0
         self._message_bytes = 0
         self._fragments = 0
+        self.pongs = 0
+        """How many have begun."""
 
     def admits(self, data: bytes) -> bool:
         """Follow the next bytes of the stream; False once a message announces more than it may have."""
@@ -38,6 +41,7 @@ class InboundLimit:
         first, self._payload_left = self._header[0], _payload_size(self._header)
         self._header.clear()
         if first & _OPCODE >= _FIRST_CONTROL:
+            self.pongs += first & _OPCODE == _PONG
             return self._payload_left <= self._max_bytes
         self._message_bytes += self._payload_left
         self._fragments += 1

@@ -1,28 +1,28 @@
 """One feed client after its upgrade: greets it, carries out what it asks, and keeps it up to date.
 
-Owns the client's subscriptions and its tasks: one reads, one carries out, one writes, one pings, one collects
-events. It never makes anybody wait: publications are offered to it and kept in bounded places. Who may connect, and
-who else is connected, is the feed's; what the client holds of admission is `leasing`'s.
+Owns the client's subscriptions and the one way on which all that we say goes out: written at once as far as the
+socket takes it; a task that writes the rest exists only while there is one. Publications are offered to it and kept
+in bounded places, so that nobody ever waits for it. Who may connect, and who else is connected, is the feed's; what
+the client holds of admission is `leasing`'s.
 """
 
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection
+from trio_websocket import WebSocketConnection
 
-from aura_actors.edges.feed.frames import Close, text_frame
+from aura_actors.edges.feed.frames import PING, Close, Framed, framed, text_frame
 from aura_actors.edges.feed.held import Held, Offer
 from aura_actors.edges.feed.inbox import Inbox
 from aura_actors.edges.feed.leasing import Leasing
 from aura_actors.edges.feed.protocol import Mistake, decode, encode, error_frame
+from aura_actors.edges.feed.pulse import Pulse
 from aura_actors.edges.feed.shared import Shared
 from aura_actors.edges.feed.stream import FrameStream
 from aura_actors.edges.peer import Caller
-from aura_actors.kernel.bus import Overflowed, Subscription
-from aura_actors.messages.topics import Publication
 from aura_actors.wire import feed as wire
 from aura_actors.wire.session import Asked
 
@@ -46,14 +46,15 @@ class Session:
         self._stream = stream
         self._nursery = nursery
         self._shared = shared
-        self._held = Held(shared.sampler_interval_seconds)
+        self._held = Held(shared.sampler_interval_seconds, shared.limits.event_capacity)
+        self._pulse = Pulse(shared.deadlines, trio.current_time())
         self._inbox = Inbox()
         self._leasing = Leasing(shared.desk, caller, shared.limits, self._tell)
-        self._events: deque[Publication] = deque()
-        self._wake = trio.Event()
-        self._sent_at = -math.inf
-        self._subscribed = False
-        """The client has subscribed once: from then on it hears at least heartbeats, and nothing before."""
+        self._own: deque[_Own] = deque()
+        """Our answers; whoever gives one waits for its turn, so that they stay few."""
+        self._ping = False
+        """A ping is to be sent."""
+        self._draining = False
         self.code: int | None = None
         """Why the session ended; None while it runs."""
         self.reason = ""
@@ -62,17 +63,16 @@ class Session:
         """Serve the client until it goes or the session is ended."""
         shared = self._shared
         try:
-            with shared.events.subscribe(shared.limits.event_capacity) as events:
-                await self._send(shared.hello)
-                for work in (self._write, self._ping):
-                    self._nursery.start_soon(self._until_lost, work)
-                self._nursery.start_soon(self._collect, events)
-                self._nursery.start_soon(self._inbox.fill, self._websocket)
-                async with self._leasing.open():
-                    await self._serve()
+            shared.agenda.at(self, self.look(trio.current_time()))
+            await self._say(shared.hello)
+            self._nursery.start_soon(self._inbox.fill, self._websocket)
+            async with self._leasing.open():
+                await self._serve()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             self.end(Close.LOST)
         finally:
+            self.end(Close.LOST)
+            shared.agenda.forget(self)
             for topic in self._held.topics:
                 shared.subscribers[topic].pop(self, None)
 
@@ -85,12 +85,41 @@ class Session:
         if code == Close.GOING_AWAY:
             self._leasing.hurry(self._shared.deadlines.leave)
 
-    def offer(self, publication: Publication) -> None:
-        """Keep a newer publication of a topic, in place of an unsent one."""
+    def offer(self, publication: Framed) -> None:
+        """Send a newer publication of a topic, or keep it until the socket takes more."""
+        if self.code is not None:
+            return
         outcome = self._held.offer(publication)
-        if outcome is Offer.CONFLATED:
+        if outcome is Offer.KEPT:
+            self._pump()
+        elif outcome is Offer.CONFLATED:
             self._shared.counters.conflated += 1
-        self._wake.set()
+        elif outcome is Offer.SKIPPED:
+            self._shared.agenda.at(self, self._held.next_due())
+        elif outcome is Offer.MISSED:
+            self.miss()
+
+    def miss(self) -> None:
+        """An event was published that this client will not get: it must know."""
+        if self.code is None:
+            self._shared.counters.slow += 1
+        self.end(Close.MISSED_EVENTS, "events were missed")
+
+    def look(self, now: float) -> float:
+        """Send what is due by time: a heartbeat, a ping, a skipped publication; cut off a client that is gone."""
+        if self.code is not None:
+            return math.inf
+        if self._pulse.lost(now, self._stream.pongs):
+            self._shared.counters.slow += 1
+            self._stream.abort()
+            self.end(Close.LOST)
+            return math.inf
+        self._ping |= self._pulse.ping_due(now, self._stream.pongs)
+        if self._pulse.heartbeat_due(now):
+            self._own.append(_Own(self._shared.heartbeat, 1))
+        self._pump()
+        # What is due while the socket takes nothing goes out behind what it has not taken.
+        return min(self._pulse.next_look(), math.inf if self._stream.busy else self._held.next_due())
 
     # --- reading -------------------------------------------------------------------------------------------
 
@@ -98,7 +127,7 @@ class Session:
         while group := await self._inbox.group():
             about_leases: list[Asked] = []
             for text in group:
-                match decode(text, self._shared.topics):
+                match decode(text, self._shared.subscribers):
                     case Mistake() as mistake:
                         await self._tell([error_frame(mistake)])
                     case wire.Subscribe() as frame:
@@ -114,17 +143,28 @@ class Session:
     async def _subscribe(self, frame: wire.Subscribe) -> None:
         every = self._shared.every(frame.interval_ms) if isinstance(frame.interval_ms, int) else 1
         since = frame.since if isinstance(frame.since, dict) else {}
-        held = list(dict.fromkeys([*self._held.topics, *frame.topics]))
-        # The answer goes out before anything is registered, so that no snapshot can overtake it.
-        await self._tell([wire.Subscribed(topics=held, recovered=dict.fromkeys(since, False))])
+        recovered = dict.fromkeys(since, False)
         for topic in frame.topics:
-            new = self._held.hold(topic, every)
-            self._shared.subscribers[topic][self] = None
-            known = self._shared.topics[topic].value
-            if new and known is not None:
-                self._held.offer(known)
-        self._subscribed = True
-        self._wake.set()
+            if self._held.hold(topic, every):
+                recovered |= self._begin(topic, since.get(topic))
+        self._pulse.begin_heartbeats()
+        # Nothing of this was sent yet: the answer goes out first.
+        await self._tell([wire.Subscribed(topics=self._held.topics, recovered=recovered)])
+        self._shared.agenda.at(self, self._pulse.next_look())
+
+    def _begin(self, topic: str, since: wire.Since | None) -> dict[str, bool]:
+        """From now on the client gets what is published; first what it has missed, else what is true now."""
+        shared = self._shared
+        shared.subscribers[topic][self] = None
+        missed = None if since is None else shared.missed(topic, since)
+        if since is not None and missed is not None:
+            self._held.resume(topic, since.seq, [framed(each) for each in missed])
+        elif (known := shared.backlog.snapshot(topic)) is not None:
+            self._held.offer(framed(known))
+        if since is None:
+            return {}
+        shared.counters.count_resumed(missed is not None)
+        return {topic: missed is not None}
 
     async def _unsubscribe(self, frame: wire.Unsubscribe) -> None:
         for topic in frame.topics:
@@ -134,68 +174,75 @@ class Session:
 
     # --- writing -------------------------------------------------------------------------------------------
 
-    async def _write(self) -> None:
-        while True:
-            frame = self._next_frame()
-            if frame is not None:
-                await self._send(frame)
-                continue
-            heartbeat_at = self._heartbeat_at()
-            if trio.current_time() >= heartbeat_at:
-                await self._send(self._shared.heartbeat)
-                continue
-            with trio.move_on_at(min(self._held.next_due(), heartbeat_at)):
-                await self._wake.wait()
-            self._wake = trio.Event()
+    def _pump(self) -> None:
+        """Write what is due, as far as the socket takes it at once; the rest is `_drain`'s."""
+        stream = self._stream
+        try:
+            while not stream.busy:
+                data = self._next()
+                if data is None:
+                    return
+                if not stream.put(data):
+                    self._shared.counters.waited += 1
+        except trio.BrokenResourceError:
+            self.end(Close.LOST)
+            return
+        if not self._draining:
+            self._draining = True
+            self._nursery.start_soon(self._drain)
 
-    def _heartbeat_at(self) -> float:
-        return self._sent_at + self._shared.deadlines.heartbeat if self._subscribed else math.inf
+    async def _drain(self) -> None:
+        """Write, as the socket takes it, until nothing is left."""
+        try:
+            await self._stream.write(self._next_waiting)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.end(Close.LOST)
+        finally:
+            self._draining = False
 
-    def _next_frame(self) -> bytes | None:
-        """Events first: a snapshot of the same topic was published after them."""
-        while self._events:
-            event = self._events.popleft()
-            if event.topic in self._held:
-                return self._shared.frames.event(event)
-        publication = self._held.take(trio.current_time())
-        return None if publication is None else self._shared.frames.snapshot(publication)
+    def _next_waiting(self) -> bytes | None:
+        data = self._next()
+        self._shared.counters.waited += data is not None
+        return data
+
+    def _next(self) -> bytes | None:
+        """What is to be written next: our answers, then events and what is sent again, then the newest states."""
+        counters = self._shared.counters
+        if self._ping:
+            self._ping = False
+            counters.bytes_sent += len(PING)
+            return PING
+        now = trio.current_time()
+        if self._own:
+            own = self._own.popleft()
+            own.begun.set()
+            data, frames = own.data, own.frames
+        elif (publication := self._held.take(now)) is not None:
+            data, frames = publication.frame, 1
+        else:
+            return None
+        self._pulse.sent(now)
+        counters.frames_sent += frames
+        counters.bytes_sent += len(data)
+        return data
 
     async def _tell(self, frames: Sequence[msgspec.Struct]) -> None:
-        """Frames of this client alone; several are written at once."""
-        await self._send(b"".join(text_frame(encode(frame)) for frame in frames), len(frames))
+        """Frames of this client alone, written at once; waits until what was before them is taken."""
+        await self._say(b"".join(text_frame(encode(frame)) for frame in frames), len(frames))
 
-    async def _send(self, data: bytes, frames: int = 1) -> None:
-        await self._stream.send_all(data)
-        self._sent_at = trio.current_time()
-        self._shared.counters.frames_sent += frames
+    async def _say(self, data: bytes, frames: int = 1) -> None:
+        own = _Own(data, frames)
+        self._own.append(own)
+        self._pump()
+        await own.begun.wait()
 
-    # --- beside --------------------------------------------------------------------------------------------
 
-    async def _ping(self) -> None:
-        deadlines = self._shared.deadlines
-        while True:
-            await trio.sleep(deadlines.ping)
-            with trio.move_on_after(deadlines.pong) as scope:
-                await self._websocket.ping()
-            if scope.cancelled_caught:
-                self._shared.counters.slow += 1
-                self._stream.abort()
-                raise trio.BrokenResourceError("no pong")
+class _Own:
+    """Frames for one client alone, written in one go. `begun` once it is their turn."""
 
-    async def _collect(self, events: Subscription[Publication]) -> None:
-        while len(self._events) < self._shared.limits.event_capacity:
-            try:
-                event = await events.receive()
-            except Overflowed:
-                break
-            if event.topic in self._held:
-                self._events.append(event)
-                self._wake.set()
-        self._shared.counters.slow += 1
-        self.end(Close.MISSED_EVENTS, "events were missed")
+    __slots__ = ("begun", "data", "frames")
 
-    async def _until_lost(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError):
-            self.end(Close.LOST)
+    def __init__(self, data: bytes, frames: int) -> None:
+        self.data = data
+        self.frames = frames
+        self.begun = trio.Event()

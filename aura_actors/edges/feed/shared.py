@@ -3,16 +3,16 @@
 Owns no behaviour beyond that registry; it exists so that a session need not know the feed that made it.
 """
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
+from aura_actors.edges.feed.agenda import Agenda
 from aura_actors.edges.feed.desk import Desk
-from aura_actors.edges.feed.frames import FrameCache
-from aura_actors.kernel.bus import Bus
-from aura_actors.kernel.latest import Latest
+from aura_actors.edges.feed.frames import Framed
+from aura_actors.messages.backlog import Backlog
 from aura_actors.messages.topics import Publication
+from aura_actors.wire import feed as wire
 
 MAX_INTERVAL_MS = 60_000
 
@@ -45,7 +45,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_leases: int = 1024
     """That one session holds or asks for."""
     event_capacity: int = 256
-    """Unread events per client before it is disconnected."""
+    """Events that were not sent yet, per client, before it is disconnected."""
     send_buffer_bytes: int = 64 * 1024
     """In the kernel, per client: more would only delay the moment when old values are replaced by new ones."""
 
@@ -55,16 +55,32 @@ class Counters(msgspec.Struct):
 
     accepted: int = 0
     frames_sent: int = 0
+    bytes_sent: int = 0
+    waited: int = 0
+    """Frames that a client's socket did not take at once."""
     conflated: int = 0
+    recovered: int = 0
+    unrecovered: int = 0
     slow: int = 0
     refused: int = 0
 
+    def count_resumed(self, recovered: bool) -> None:
+        """A client came back to a topic, and missed nothing, or was told that it did."""
+        self.recovered += recovered
+        self.unrecovered += not recovered
+
 
 class Subscriber(Protocol):
-    """A session, as the feed sees it."""
+    """A session, as the feed sees it. Nothing here waits."""
 
-    def offer(self, publication: Publication) -> None:
-        """Take a newer publication of a topic; never waits."""
+    def offer(self, publication: Framed) -> None:
+        """Take a newer publication of a topic."""
+
+    def miss(self) -> None:
+        """An event is no longer there to be taken."""
+
+    def look(self, now: float) -> float:
+        """Do what time demands, and say when to look again."""
 
     def end(self, code: int, reason: str = "") -> None:
         """Ask it to close."""
@@ -73,16 +89,16 @@ class Subscriber(Protocol):
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """One per feed."""
 
-    topics: Mapping[str, Latest[Publication | None]]
-    events: Bus[Publication]
+    epoch: str
+    backlog: Backlog
     sampler_interval_seconds: float
     deadlines: Deadlines
     limits: Limits
     hello: bytes
     """The first frame of every connection."""
     heartbeat: bytes
-    frames: FrameCache
     counters: Counters
+    agenda: Agenda[Subscriber]
     desk: Desk
     subscribers: dict[str, dict[Subscriber, None]]
     """By topic, in the order of subscription."""
@@ -90,3 +106,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     def every(self, interval_ms: int) -> int:
         """The interval as "every n-th publication"."""
         return max(1, round(interval_ms / 1000 / self.sampler_interval_seconds))
+
+    def missed(self, topic: str, since: wire.Since) -> list[Publication] | None:
+        """What was published since a client left off, in order; None where that cannot be said."""
+        return self.backlog.after(topic, since.seq) if since.epoch == self.epoch else None

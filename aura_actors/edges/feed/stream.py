@@ -1,9 +1,12 @@
 """The stream below one WebSocket: where the library's frames and our shared ones meet, each written whole.
 
-Owns the order on the wire, the send deadline, and what the library may do to the socket: nothing. It cannot close
-it and sends no close frame, so that what the client asked before its own can still be answered; and it reads no
-further than the request head until the upgrade is answered, so that bytes sent too early are frames and not lost.
+Owns the order on the wire, the rest of a frame of which the kernel took a part, the send deadline, and what the
+library may do to the socket: nothing. It cannot close it and sends no close frame, so that what the client asked
+before its own can still be answered; and it reads no further than the request head until the upgrade is answered,
+so that bytes sent too early are frames and not lost.
 """
+
+from collections.abc import Callable
 
 import trio
 
@@ -29,12 +32,24 @@ class FrameStream(trio.abc.Stream):
         self._limit = InboundLimit(max_message_bytes)
         self._upgraded = trio.Event()
         self._turn = trio.StrictFIFOLock()
+        self._rest = memoryview(b"")
+        """Of a frame that was put; whoever has the turn writes it before anything else."""
         self._writing: trio.CancelScope | None = None
         self.given_up = trio.Event()
         """The library is done with the connection."""
         self.too_big = False
         self.stalled = False
         """The peer did not take a frame in time, and was cut off."""
+
+    @property
+    def busy(self) -> bool:
+        """A frame is under way: nothing can be put before it is through."""
+        return bool(self._rest) or self._turn.locked()
+
+    @property
+    def pongs(self) -> int:
+        """How many the peer has sent."""
+        return self._limit.pongs
 
     def upgraded(self) -> None:
         """The answer to the upgrade is sent: what comes now are frames."""
@@ -59,6 +74,31 @@ class FrameStream(trio.abc.Stream):
             raise trio.BrokenResourceError("message too big")
         return data
 
+    def put(self, frame: bytes) -> bool:
+        """Write a frame, as far as the kernel takes it at once. True if that was all of it.
+
+        The rest, if there is one, is the next thing on the wire: somebody has to `write` it. Only where the stream
+        is not busy. Raises `trio.BrokenResourceError`.
+        """
+        taken = self._connection.send_nowait(frame)
+        if taken == len(frame):
+            return True
+        self._rest = memoryview(frame)[taken:]
+        return False
+
+    async def write(self, next_frame: Callable[[], bytes | None]) -> None:
+        """Wait until what is under way is through, then for frame after frame, until `next_frame` has none.
+
+        Others have their turn after each. Raises as `send_all` does.
+        """
+        while True:
+            async with self._turn:
+                await self._write_rest()
+                frame = next_frame()
+                if frame is None:
+                    return
+                await self._write_whole(frame)
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write one whole frame (or the upgrade's answer), after those asked for before.
 
@@ -77,17 +117,24 @@ class FrameStream(trio.abc.Stream):
 
     async def _send_whole(self, data: bytes | bytearray | memoryview) -> None:
         async with self._turn:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._send_seconds) as self._writing:
-                await self._write(memoryview(data))
-            writing, self._writing = self._writing, None
-            if writing.cancelled_caught:
-                self.stalled = True
-                self._connection.abort()
-                raise trio.BrokenResourceError("the peer does not read")
+            await self._write_rest()
+            await self._write_whole(data)
 
-    async def _write(self, left: memoryview) -> None:
-        while left:
-            left = left[await self._connection.send_some(left) :]
+    async def _write_rest(self) -> None:
+        if self._rest:
+            await self._write_whole(self._rest)
+            self._rest = memoryview(b"")
+
+    async def _write_whole(self, data: bytes | bytearray | memoryview) -> None:
+        left = memoryview(data)
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._send_seconds) as self._writing:
+            while left:
+                left = left[await self._connection.send_some(left) :]
+        writing, self._writing = self._writing, None
+        if writing.cancelled_caught:
+            self.stalled = True
+            self._connection.abort()
+            raise trio.BrokenResourceError("the peer does not read")
 
     def abort(self) -> None:
         """Cut the connection; whoever reads or writes gets an error."""

@@ -15,9 +15,8 @@ from aura_actors.edges.access import Access
 from aura_actors.edges.bind import bind, release
 from aura_actors.edges.feed import Deadlines, Desk, Feed, Limits
 from aura_actors.edges.listener import Listener, Timing
-from aura_actors.kernel.bus import Bus
-from aura_actors.kernel.latest import Latest
 from aura_actors.messages.admission import AdmissionMessage
+from aura_actors.messages.backlog import Backlog
 from aura_actors.messages.topics import Publication
 from aura_actors.testing import Probe
 
@@ -39,14 +38,12 @@ class Server:
     """What a test needs of both sides."""
 
     def __init__(self, sockets: list[socket.socket], **options: Any) -> None:
-        self.topics: dict[str, Latest[Publication | None]] = {topic: Latest(None) for topic in TOPICS}
-        self.events = Bus[Publication]()
+        self.backlog = Backlog(TOPICS)
         self.port: int = sockets[0].getsockname()[1]
         self.url = f"ws://127.0.0.1:{self.port}/feed"
         self.feed = Feed(
             epoch="e1",
-            topics=self.topics,
-            events=self.events,
+            backlog=self.backlog,
             access=options.get("access", Access()),
             desk=options.get("desk") or Desk(admission=Probe[AdmissionMessage]().ref, bytes_per_job=1),
             sampler_interval_seconds=options.get("sampler_interval_seconds", 1.0),
@@ -59,11 +56,8 @@ class Server:
     def publish(self, topic: str, seq: int, *, type_: str = "snapshot", pad: int = 0) -> None:
         """As the publisher does: the whole frame as JSON."""
         frame = {"type": type_, "topic": topic, "epoch": "e1", "seq": seq, "ts": "t", "data": "x" * pad}
-        publication = Publication(topic=topic, seq=seq, data=b"{}", payload=json.dumps(frame).encode())
-        if type_ == "event":
-            self.events.publish(publication)
-        else:
-            self.topics[topic].set(publication)
+        payload = json.dumps(frame).encode()
+        self.backlog.add(Publication(topic=topic, seq=seq, data=b"{}", payload=payload, is_event=type_ == "event"))
 
     @asynccontextmanager
     async def client(self, **options: Any) -> AsyncIterator[WebSocketConnection]:

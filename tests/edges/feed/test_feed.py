@@ -82,16 +82,6 @@ async def test_a_subscription_is_answered_then_the_latest_then_what_follows(serv
         assert (await get(websocket))["seq"] == 8
 
 
-async def test_resumption_is_honestly_refused(serve: Any) -> None:
-    """Every topic named in `since` is answered, and a full snapshot follows."""
-    async with serve() as server, server.client() as websocket:
-        server.publish("system", 5)
-        await get(websocket)
-        answer = await subscribe(websocket, "system", since={"system": {"epoch": "e1", "seq": 4}})
-        assert answer["recovered"] == {"system": False}
-        assert (await get(websocket))["seq"] == 5
-
-
 async def test_a_topic_held_already_is_not_sent_again(serve: Any) -> None:
     """Subscribing again answers with everything held."""
     async with serve() as server, server.client() as websocket:
@@ -184,14 +174,31 @@ async def test_events_of_topics_not_held_are_not_sent(serve: Any) -> None:
 
 
 async def test_missed_events_end_the_connection(serve: Any) -> None:
-    """With 4008, once more are unread than there is room for."""
-    async with serve(limits=Limits(event_capacity=4)) as server, server.client() as websocket:
+    """With 4008, once more wait to be sent than there is room for; what was sent before is whole."""
+    async with (
+        serve(limits=Limits(event_capacity=4, send_buffer_bytes=4096)) as server,
+        server.client() as websocket,
+    ):
         await get(websocket)
         await subscribe(websocket, "alerts")
-        for seq in range(50):
-            server.publish("alerts", seq, type_="event")
-        assert await closed(websocket) == 4008
+        for seq in range(1, 51):
+            server.publish("alerts", seq, type_="event", pad=1_000_000)
+            await trio.testing.wait_all_tasks_blocked()
         assert server.feed.statistics().slow_disconnects_total == 1
+        assert await closed(websocket) == 4008
+
+
+async def test_events_that_were_gone_before_they_could_be_passed_on_end_the_connection(serve: Any) -> None:
+    """More of them at once than are kept; who listens to something else does not care."""
+    async with serve() as server, server.client() as listener, server.client() as other:
+        for websocket, topic in ((listener, "alerts"), (other, "system")):
+            await get(websocket)
+            await subscribe(websocket, topic)
+        for seq in range(1, 400):
+            server.publish("alerts", seq, type_="event")
+            server.publish("system", seq)
+        assert await closed(listener) == 4008
+        assert (await get(other))["seq"] == 399
 
 
 async def test_a_binary_message_is_refused(serve: Any) -> None:

@@ -1,15 +1,10 @@
 """Publications as frames."""
 
 import pytest
-from wsproto.frame_protocol import FrameProtocol
+from wsproto.frame_protocol import FrameProtocol, Opcode
 
-from aura_actors.edges.feed.frames import FrameCache, close_frame, text_frame
+from aura_actors.edges.feed.frames import PING, close_frame, framed, text_frame
 from aura_actors.messages.topics import Publication
-
-
-def publication(topic: str, seq: int) -> Publication:
-    """With a payload that names it."""
-    return Publication(topic=topic, seq=seq, data=b"", payload=f"{topic}-{seq}-ö".encode())
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
@@ -29,21 +24,14 @@ def test_a_close_frame_carries_code_and_reason() -> None:
     assert frame.payload == (4008, "events were missed")
 
 
-def test_a_publication_is_framed_once_for_everybody() -> None:
-    """The very same bytes object."""
-    cache, newest = FrameCache(), publication("system", 2)
-    assert cache.snapshot(newest) is cache.snapshot(newest)
-    assert cache.event(newest) is cache.event(newest)
-    assert cache.snapshot(publication("system", 1)) == text_frame(b"system-1-\xc3\xb6")
-    assert cache.snapshot(newest) == text_frame(newest.payload)
+def test_a_ping_asks_for_a_pong() -> None:
+    client = FrameProtocol(client=True, extensions=[])
+    client.receive_bytes(PING)
+    [frame] = client.received_frames()
+    assert (frame.opcode, frame.payload) == (Opcode.PING, b"")
 
 
-def test_the_cache_stays_small() -> None:
-    """However many events pass."""
-    cache = FrameCache()
-    first = publication("alerts", 0)
-    frame = cache.event(first)
-    for seq in range(1, 100):
-        cache.event(publication("alerts", seq))
-    assert cache.event(first) is not frame
-    assert cache.event(first) == frame
+def test_a_framed_publication_is_its_payload_in_one_frame() -> None:
+    payload = "system-1-ö".encode()
+    known = framed(Publication(topic="system", seq=1, data=b"", payload=payload, is_event=True))
+    assert (known.topic, known.seq, known.is_event, known.frame) == ("system", 1, True, text_frame(payload))

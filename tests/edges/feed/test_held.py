@@ -3,13 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aura_actors.edges.feed.frames import Framed
 from aura_actors.edges.feed.held import Held, Offer
-from aura_actors.messages.topics import Publication
 
 
-def publication(topic: str, seq: int) -> Publication:
+def publication(topic: str, seq: int, *, is_event: bool = False) -> Framed:
     """Only its number matters here."""
-    return Publication(topic=topic, seq=seq, data=b"", payload=b"")
+    return Framed(topic, seq, is_event, b"")
 
 
 def taken(held: Held, now: float = 0) -> list[tuple[str, int]]:
@@ -22,7 +22,7 @@ def taken(held: Held, now: float = 0) -> list[tuple[str, int]]:
 
 def test_an_unsent_publication_gives_way_to_a_newer_one() -> None:
     """And that is reported, to be counted."""
-    held = Held(1)
+    held = Held(1, room=4)
     assert held.hold("system", 1)
     offers = [held.offer(publication("system", seq)) for seq in (1, 2, 3)]
     assert offers == [Offer.KEPT, Offer.CONFLATED, Offer.CONFLATED]
@@ -31,7 +31,7 @@ def test_an_unsent_publication_gives_way_to_a_newer_one() -> None:
 
 def test_what_is_not_held_is_ignored() -> None:
     """Also after it was dropped, with what waited of it."""
-    held = Held(1)
+    held = Held(1, room=4)
     assert held.offer(publication("system", 1)) is Offer.IGNORED
     held.hold("system", 1)
     held.offer(publication("system", 2))
@@ -43,7 +43,7 @@ def test_what_is_not_held_is_ignored() -> None:
 
 def test_every_nth_publication_is_sent() -> None:
     """The first at once, then n apart."""
-    held = Held(1)
+    held = Held(1, room=4)
     held.hold("system", 3)
     sent = []
     for seq in range(5, 15):
@@ -54,7 +54,7 @@ def test_every_nth_publication_is_sent() -> None:
 
 def test_a_skipped_publication_is_sent_when_no_newer_one_comes() -> None:
     """A topic that changes rarely does not leave the client with its old state."""
-    held = Held(1)
+    held = Held(1, room=4)
     held.hold("admission", 5)
     held.offer(publication("admission", 1))
     assert taken(held, now=100) == [("admission", 1)]
@@ -68,19 +68,79 @@ def test_a_skipped_publication_is_sent_when_no_newer_one_comes() -> None:
     assert taken(held, now=106) == []
 
 
-def test_numbers_that_start_again_are_news() -> None:
-    """The publisher may be restarted with lower numbers; the client must not wait for the old ones."""
-    held = Held(1)
-    held.hold("system", 10)
-    held.offer(publication("system", 500))
-    assert taken(held) == [("system", 500)]
-    held.offer(publication("system", 1))
-    assert taken(held) == [("system", 1)]
+def test_what_is_not_newer_is_not_sent_again() -> None:
+    """Who has just taken up a topic may be offered what it got already."""
+    held = Held(1, room=4)
+    held.hold("system", 1)
+    held.offer(publication("system", 5))
+    assert taken(held) == [("system", 5)]
+    assert [held.offer(publication("system", seq)) for seq in (4, 5)] == [Offer.IGNORED, Offer.IGNORED]
+    assert (taken(held, now=1000), held.next_due()) == ([], float("inf"))
+
+
+def test_events_are_all_sent_and_before_the_state_behind_them() -> None:
+    held = Held(1, room=4)
+    held.hold("alerts", 1)
+    for seq in (1, 2, 3):
+        assert held.offer(publication("alerts", seq, is_event=True)) is Offer.KEPT
+    held.offer(publication("alerts", 4))
+    assert [seq for _, seq in taken(held)] == [1, 2, 3, 4]
+
+
+def test_a_state_before_an_event_is_sent_before_it() -> None:
+    """Numbers of a topic never fall, also where the state was skipped for the interval's sake."""
+    for every in (1, 10):
+        held = Held(1, room=4)
+        held.hold("alerts", every)
+        held.offer(publication("alerts", 1))
+        assert [seq for _, seq in taken(held)] == [1]
+        held.offer(publication("alerts", 2))
+        held.offer(publication("alerts", 3, is_event=True))
+        assert [seq for _, seq in taken(held)] == [2, 3]
+
+
+def test_an_event_without_room_is_missed_and_states_need_none() -> None:
+    held = Held(1, room=2)
+    held.hold("alerts", 1)
+    offers = [held.offer(publication("alerts", seq, is_event=True)) for seq in (1, 2, 3)]
+    assert offers == [Offer.KEPT, Offer.KEPT, Offer.MISSED]
+    assert held.offer(publication("alerts", 4)) is Offer.KEPT
+
+
+def test_what_is_sent_again_comes_first_whole_and_takes_no_room() -> None:
+    """Then goes on what happens meanwhile; the newest state is the last."""
+    held = Held(1, room=1)
+    held.hold("system", 3)
+    held.resume("system", 9, [publication("system", seq) for seq in (10, 11, 12)])
+    assert held.offer(publication("system", 12)) is Offer.IGNORED
+    assert held.offer(publication("system", 13, is_event=True)) is Offer.KEPT
+    held.offer(publication("system", 15))
+    assert [seq for _, seq in taken(held)] == [10, 11, 12, 13, 15]
+    assert held.offer(publication("system", 16, is_event=True)) is Offer.KEPT
+    assert held.offer(publication("system", 17, is_event=True)) is Offer.MISSED
+
+
+def test_who_missed_nothing_goes_on_behind_what_it_has() -> None:
+    held = Held(1, room=1)
+    held.hold("system", 1)
+    held.resume("system", 9, [])
+    assert held.offer(publication("system", 9)) is Offer.IGNORED
+    assert held.offer(publication("system", 10)) is Offer.KEPT
+
+
+def test_what_waits_of_a_dropped_topic_is_gone_and_of_others_stays() -> None:
+    held = Held(1, room=4)
+    for topic in ("alerts", "actors"):
+        held.hold(topic, 1)
+        held.offer(publication(topic, 1, is_event=True))
+        held.offer(publication(topic, 2))
+    held.drop("alerts")
+    assert taken(held) == [("actors", 1), ("actors", 2)]
 
 
 def test_topics_take_turns() -> None:
     """A topic that always has news does not silence the others."""
-    held = Held(1)
+    held = Held(1, room=4)
     for topic in ("system", "process"):
         held.hold(topic, 1)
     order = []
@@ -96,7 +156,7 @@ def test_topics_take_turns() -> None:
 
 def test_holding_again_changes_the_thinning_only() -> None:
     """It is not new, and what was sent is not sent again."""
-    held = Held(1)
+    held = Held(1, room=4)
     held.hold("system", 10)
     held.offer(publication("system", 1))
     assert taken(held) == [("system", 1)]
@@ -106,17 +166,21 @@ def test_holding_again_changes_the_thinning_only() -> None:
     assert taken(held) == [("system", 2)]
 
 
-@given(st.lists(st.one_of(st.integers(1, 3), st.none()), max_size=60), st.integers(1, 5))
-def test_a_reader_sees_growing_numbers_and_at_last_the_newest(steps: list[int | None], every: int) -> None:
-    """Whatever the order of publications (by how much the number grows) and reads (None)."""
-    held, seq, seen = Held(1), 0, []
+@given(st.lists(st.one_of(st.tuples(st.integers(1, 3), st.booleans()), st.none()), max_size=60), st.integers(1, 5))
+def test_a_reader_sees_growing_numbers_all_events_and_at_last_the_newest(
+    steps: list[tuple[int, bool] | None], every: int
+) -> None:
+    """Whatever the order of publications (by how much the number grows, and whether it is an event) and reads."""
+    held, seq, seen, events = Held(1, room=60), 0, [], []
     held.hold("t", every)
     for now, step in enumerate(steps):
         if step is None:
             seen += [number for _, number in taken(held, now)]
         else:
-            seq += step
-            held.offer(publication("t", seq))
+            seq += step[0]
+            held.offer(publication("t", seq, is_event=step[1]))
+            events += [seq] if step[1] else []
     seen += [number for later in (10_000, 20_000) for _, number in taken(held, later)]
     assert seen == sorted(set(seen))
+    assert set(events) <= set(seen)
     assert (seen[-1] if seen else 0) == seq

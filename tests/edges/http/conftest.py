@@ -23,11 +23,11 @@ from aura_actors.edges.listener import Listener, Timing
 from aura_actors.edges.prometheus import Exposition, Sources
 from aura_actors.edges.services import Services
 from aura_actors.errors import AuraError
-from aura_actors.kernel.bus import Bus
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.pauses import GcPauses
 from aura_actors.messages import admission as m
 from aura_actors.messages.admission_view import AdmissionView, DimensionView, Totals
+from aura_actors.messages.backlog import Backlog
 from aura_actors.messages.history import History
 from aura_actors.testing import Probe
 from aura_actors.wire.actors import ActorNode, Actors
@@ -157,7 +157,7 @@ async def open_house_(timing: Timing | None = None, max_body_bytes: int = 65_536
     )  # fmt: skip
     app = build(edge, Exposition(sources), {}, max_body_bytes=max_body_bytes)
     desk = Desk(admission=script.ref, bytes_per_job=2048)
-    feed = Feed(epoch="e", topics={}, events=Bus(), access=access, desk=desk, sampler_interval_seconds=1)
+    feed = Feed(epoch="e", backlog=Backlog(()), access=access, desk=desk, sampler_interval_seconds=1)
     listener = Listener(sockets, Guard(app, access), feed, timing=timing)
     stop = trio.Event()
     try:

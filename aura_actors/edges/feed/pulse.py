@@ -1,0 +1,60 @@
+"""Whether two ends still hear each other: when a client is sent a ping or a heartbeat, and when it counts as gone.
+
+Owns the moments of one client. Pure: the time, and how many pongs have come, are arguments.
+"""
+
+import math
+
+from aura_actors.edges.feed.shared import Deadlines
+
+
+class Pulse:
+    """Of one client, whose connection began at `now`. Pings go to all; heartbeats, which browsers can see, only to
+    those that have subscribed once, because nothing else is said before."""
+
+    __slots__ = ("_beats", "_deadlines", "_ping_at", "_pong_by", "_pongs", "_sent_at")
+
+    def __init__(self, deadlines: Deadlines, now: float) -> None:
+        self._deadlines = deadlines
+        self._sent_at = now
+        self._beats = False
+        # While a ping is out, _pong_by is when it must have been answered, and _pongs what had come before it.
+        self._ping_at = now + deadlines.ping
+        self._pong_by = math.inf
+        self._pongs = 0
+
+    def sent(self, now: float) -> None:
+        """The client was sent something that it can see."""
+        self._sent_at = now
+
+    def begin_heartbeats(self) -> None:
+        """It has subscribed."""
+        self._beats = True
+
+    def heartbeat_due(self, now: float) -> bool:
+        """True when it has been sent nothing for so long that it must wonder; a heartbeat then counts as sent."""
+        due = self._beats and now >= self._sent_at + self._deadlines.heartbeat
+        if due:
+            self._sent_at = now
+        return due
+
+    def ping_due(self, now: float, pongs: int) -> bool:
+        """True when a ping is to be sent now; it then counts as sent."""
+        if self._pong_by < math.inf:
+            if pongs == self._pongs:
+                return False
+            self._pong_by, self._ping_at = math.inf, max(now, self._ping_at)
+        if now < self._ping_at:
+            return False
+        self._pongs, self._pong_by = pongs, now + self._deadlines.pong
+        self._ping_at = now + self._deadlines.ping
+        return True
+
+    def lost(self, now: float, pongs: int) -> bool:
+        """No pong has come in time."""
+        return now >= self._pong_by and pongs == self._pongs
+
+    def next_look(self) -> float:
+        """When something may be due next."""
+        beat_at = self._sent_at + self._deadlines.heartbeat if self._beats else math.inf
+        return min(beat_at, self._ping_at if self._pong_by == math.inf else self._pong_by)
