@@ -3,12 +3,13 @@
 import argparse
 import sys
 
-from benchmarks import ask, decide, http, idle, restart, sample, throttle
+from benchmarks import ask, decide, fanout, http, idle, restart, sample, throttle
 from benchmarks.report import Report
 
 BENCHMARKS = {
     "ask": ask.run,
     "decide": decide.run,
+    "fanout": fanout.run,
     "http": http.run,
     "restart": restart.run,
     "sample": sample.run,

@@ -31,6 +31,8 @@ class Connection(trio.abc.HalfCloseableStream):
     def __init__(self, stream: trio.SocketStream, *, send_seconds: float) -> None:
         self._stream = stream
         self._send_seconds = send_seconds
+        self._descriptor = stream.socket.fileno()
+        """Of the socket; none, -1, once it is closed: the number may be another's then."""
         self._ahead = b""
         self._ended = False
         self.peer = peer_of(stream.socket)
@@ -87,7 +89,7 @@ class Connection(trio.abc.HalfCloseableStream):
         Raises `trio.BrokenResourceError`.
         """
         try:
-            return os.write(self.socket.fileno(), data)
+            return os.write(self._descriptor, data)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -115,6 +117,7 @@ class Connection(trio.abc.HalfCloseableStream):
 
     async def aclose(self) -> None:
         """Close; what the kernel holds is still sent."""
+        self._descriptor = -1
         await self._stream.aclose()
 
     async def finish(self, within_seconds: float) -> None:
@@ -132,6 +135,7 @@ class Connection(trio.abc.HalfCloseableStream):
 
     def close(self) -> None:
         """Close now, without a checkpoint. Whoever waits on the socket gets `trio.ClosedResourceError`."""
+        self._descriptor = -1
         self.socket.close()
 
     def abort(self) -> None:

@@ -52,6 +52,8 @@ class Held:
     ever: a skipped publication is sent after one interval and a step without a newer one.
     """
 
+    __slots__ = ("_again", "_queue", "_ready", "_room", "_skipping", "_step_seconds", "_topics")
+
     def __init__(self, step_seconds: float, room: int) -> None:
         self._step_seconds = step_seconds
         self._room = room
@@ -95,6 +97,22 @@ class Held:
             self._ready = [each for each in self._ready if each is not known]
             self._queue = deque(each for each in self._queue if each.topic != topic)
 
+    def passes(self, publication: Framed, now: float) -> bool:
+        """True if it is to be sent at once, because nothing waits and it is its turn; it then counts as sent."""
+        topic = self._topics.get(publication.topic)
+        if topic is None or self._queue or self._ready:
+            return False
+        seq = publication.seq
+        if publication.is_event:
+            if seq <= topic.newest or topic.skipped is not None:
+                return False
+        elif seq - topic.kept < topic.every or seq <= topic.newest:
+            return False
+        else:
+            topic.kept, topic.taken_at, topic.skipped = seq, now, None
+        topic.newest = seq
+        return True
+
     def offer(self, publication: Framed) -> Offer:
         """A newer publication: keep it, or skip it if it is not the client's n-th."""
         topic = self._topics.get(publication.topic)
@@ -103,10 +121,10 @@ class Held:
             return Offer.IGNORED
         topic.newest = seq
         if publication.is_event:
-            if len(self._queue) >= self._room + self._again:
-                return Offer.MISSED
             if topic.skipped is not None:  # it was before the event, and is sent before it
                 self._keep(topic, topic.skipped)
+            if len(self._queue) >= self._room + self._again:
+                return Offer.MISSED
             self._queue.append(publication)
             return Offer.KEPT
         if seq - topic.kept < topic.every:

@@ -12,20 +12,17 @@ class Pulse:
     """Of one client, whose connection began at `now`. Pings go to all; heartbeats, which browsers can see, only to
     those that have subscribed once, because nothing else is said before."""
 
-    __slots__ = ("_beats", "_deadlines", "_ping_at", "_pong_by", "_pongs", "_sent_at")
+    __slots__ = ("_beats", "_deadlines", "_ping_at", "_pong_by", "_pongs", "sent_at")
 
     def __init__(self, deadlines: Deadlines, now: float) -> None:
         self._deadlines = deadlines
-        self._sent_at = now
+        self.sent_at = now
+        """When the client was last sent something that it can see."""
         self._beats = False
         # While a ping is out, _pong_by is when it must have been answered, and _pongs what had come before it.
         self._ping_at = now + deadlines.ping
         self._pong_by = math.inf
         self._pongs = 0
-
-    def sent(self, now: float) -> None:
-        """The client was sent something that it can see."""
-        self._sent_at = now
 
     def begin_heartbeats(self) -> None:
         """It has subscribed."""
@@ -33,9 +30,9 @@ class Pulse:
 
     def heartbeat_due(self, now: float) -> bool:
         """True when it has been sent nothing for so long that it must wonder; a heartbeat then counts as sent."""
-        due = self._beats and now >= self._sent_at + self._deadlines.heartbeat
+        due = self._beats and now >= self.sent_at + self._deadlines.heartbeat
         if due:
-            self._sent_at = now
+            self.sent_at = now
         return due
 
     def ping_due(self, now: float, pongs: int) -> bool:
@@ -56,5 +53,5 @@ class Pulse:
 
     def next_look(self) -> float:
         """When something may be due next."""
-        beat_at = self._sent_at + self._deadlines.heartbeat if self._beats else math.inf
+        beat_at = self.sent_at + self._deadlines.heartbeat if self._beats else math.inf
         return min(beat_at, self._ping_at if self._pong_by == math.inf else self._pong_by)

@@ -33,6 +33,23 @@ class Session:
     `caller` is who connected, and what they may do beyond reading.
     """
 
+    __slots__ = (
+        "_draining",
+        "_held",
+        "_inbox",
+        "_leasing",
+        "_nursery",
+        "_own",
+        "_ping",
+        "_pulse",
+        "_shared",
+        "_stream",
+        "_websocket",
+        "caller",
+        "code",
+        "reason",
+    )
+
     def __init__(
         self,
         websocket: WebSocketConnection,
@@ -85,10 +102,19 @@ class Session:
         if code == Close.GOING_AWAY:
             self._leasing.hurry(self._shared.deadlines.leave)
 
-    def offer(self, publication: Framed) -> None:
-        """Send a newer publication of a topic, or keep it until the socket takes more."""
+    def offer(self, publication: Framed, now: float) -> bool:
+        """Send a newer publication of a topic, or keep it until the socket takes more.
+
+        True if it was sent at once: whoever offers it to thousands counts that, once for all.
+        """
         if self.code is not None:
-            return
+            return False
+        if not self._stream.busy and self._held.passes(publication, now):
+            self._pulse.sent_at = now
+            if self._put(publication.frame):
+                return True
+            self._count(publication.frame, 1, now)
+            return False
         outcome = self._held.offer(publication)
         if outcome is Offer.KEPT:
             self._pump()
@@ -98,6 +124,7 @@ class Session:
             self._shared.agenda.at(self, self._held.next_due())
         elif outcome is Offer.MISSED:
             self.miss()
+        return False
 
     def miss(self) -> None:
         """An event was published that this client will not get: it must know."""
@@ -175,19 +202,30 @@ class Session:
     # --- writing -------------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        """Write what is due, as far as the socket takes it at once; the rest is `_drain`'s."""
-        stream = self._stream
+        """Write what is due, as far as the socket takes it at once."""
+        while self.code is None and not self._stream.busy:
+            now = trio.current_time()
+            data, frames = self._next(now)
+            if not data:
+                return
+            self._count(data, frames, now)
+            self._put(data)
+        self._begin_to_drain()
+
+    def _put(self, data: bytes) -> bool:
+        """Write frames. True if the socket took them all at once; if not, the rest is `_drain`'s."""
         try:
-            while not stream.busy:
-                data = self._next()
-                if data is None:
-                    return
-                if not stream.put(data):
-                    self._shared.counters.waited += 1
+            if self._stream.put(data):
+                return True
         except trio.BrokenResourceError:
             self.end(Close.LOST)
-            return
-        if not self._draining:
+        else:
+            self._shared.counters.waited += 1
+            self._begin_to_drain()
+        return False
+
+    def _begin_to_drain(self) -> None:
+        if self.code is None and not self._draining:
             self._draining = True
             self._nursery.start_soon(self._drain)
 
@@ -200,35 +238,40 @@ class Session:
         finally:
             self._draining = False
 
-    def _next_waiting(self) -> bytes | None:
-        data = self._next()
-        self._shared.counters.waited += data is not None
+    def _next_waiting(self) -> bytes:
+        now = trio.current_time()
+        data, frames = self._next(now)
+        if data:
+            self._count(data, frames, now)
+            self._shared.counters.waited += 1
         return data
 
-    def _next(self) -> bytes | None:
-        """What is to be written next: our answers, then events and what is sent again, then the newest states."""
+    def _count(self, data: bytes, frames: int, now: float) -> None:
+        if frames:
+            self._pulse.sent_at = now
         counters = self._shared.counters
+        counters.frames_sent += frames
+        counters.bytes_sent += len(data)
+
+    def _next(self, now: float) -> tuple[bytes, int]:
+        """What is to be written next, and how many frames that are; nothing if there is nothing to say.
+
+        Our answers come first, then events and what is sent again, then the newest states.
+        """
         if self._ping:
             self._ping = False
-            counters.bytes_sent += len(PING)
-            return PING
-        now = trio.current_time()
+            return PING, 0  # the client does not see it
         if self._own:
             own = self._own.popleft()
             own.begun.set()
-            data, frames = own.data, own.frames
-        elif (publication := self._held.take(now)) is not None:
-            data, frames = publication.frame, 1
-        else:
-            return None
-        self._pulse.sent(now)
-        counters.frames_sent += frames
-        counters.bytes_sent += len(data)
-        return data
+            return own.data, own.frames
+        publication = self._held.take(now)
+        return (b"", 0) if publication is None else (publication.frame, 1)
 
     async def _tell(self, frames: Sequence[msgspec.Struct]) -> None:
         """Frames of this client alone, written at once; waits until what was before them is taken."""
-        await self._say(b"".join(text_frame(encode(frame)) for frame in frames), len(frames))
+        if frames:
+            await self._say(b"".join(text_frame(encode(frame)) for frame in frames), len(frames))
 
     async def _say(self, data: bytes, frames: int = 1) -> None:
         own = _Own(data, frames)

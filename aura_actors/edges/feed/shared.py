@@ -73,8 +73,8 @@ class Counters(msgspec.Struct):
 class Subscriber(Protocol):
     """A session, as the feed sees it. Nothing here waits."""
 
-    def offer(self, publication: Framed) -> None:
-        """Take a newer publication of a topic."""
+    def offer(self, publication: Framed, now: float) -> bool:
+        """Take a newer publication of a topic; True if it was sent at once, which the caller then counts."""
 
     def miss(self) -> None:
         """An event is no longer there to be taken."""

@@ -6,7 +6,8 @@ before its own can still be answered; and it reads no further than the request h
 so that bytes sent too early are frames and not lost.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import trio
 
@@ -23,10 +24,27 @@ class FrameStream(trio.abc.Stream):
     is aborted; `max_message_bytes` the most that one message may have.
     """
 
+    __slots__ = (
+        "_connection",
+        "_head_left",
+        "_limit",
+        "_rest",
+        "_send_nowait",
+        "_send_seconds",
+        "_turn",
+        "_upgraded",
+        "_writing",
+        "busy",
+        "given_up",
+        "stalled",
+        "too_big",
+    )
+
     def __init__(
         self, connection: Connection, *, head_bytes: int, send_seconds: float, max_message_bytes: int
     ) -> None:
         self._connection = connection
+        self._send_nowait = connection.send_nowait
         self._head_left = head_bytes
         self._send_seconds = send_seconds
         self._limit = InboundLimit(max_message_bytes)
@@ -34,17 +52,14 @@ class FrameStream(trio.abc.Stream):
         self._turn = trio.StrictFIFOLock()
         self._rest = memoryview(b"")
         """Of a frame that was put; whoever has the turn writes it before anything else."""
+        self.busy = False
+        """A frame is under way, or waits for its turn: nothing can be put before it is through."""
         self._writing: trio.CancelScope | None = None
         self.given_up = trio.Event()
         """The library is done with the connection."""
         self.too_big = False
         self.stalled = False
         """The peer did not take a frame in time, and was cut off."""
-
-    @property
-    def busy(self) -> bool:
-        """A frame is under way: nothing can be put before it is through."""
-        return bool(self._rest) or self._turn.locked()
 
     @property
     def pongs(self) -> int:
@@ -80,24 +95,23 @@ class FrameStream(trio.abc.Stream):
         The rest, if there is one, is the next thing on the wire: somebody has to `write` it. Only where the stream
         is not busy. Raises `trio.BrokenResourceError`.
         """
-        taken = self._connection.send_nowait(frame)
+        taken = self._send_nowait(frame)
         if taken == len(frame):
             return True
-        self._rest = memoryview(frame)[taken:]
+        self._rest, self.busy = memoryview(frame)[taken:], True
         return False
 
-    async def write(self, next_frame: Callable[[], bytes | None]) -> None:
-        """Wait until what is under way is through, then for frame after frame, until `next_frame` has none.
+    async def write(self, next_frame: Callable[[], bytes]) -> None:
+        """Wait until what is under way is through, then for frame after frame, until there is none (no bytes).
 
         Others have their turn after each. Raises as `send_all` does.
         """
-        while True:
-            async with self._turn:
-                await self._write_rest()
+        more = True
+        while more:
+            async with self._my_turn():
                 frame = next_frame()
-                if frame is None:
-                    return
-                await self._write_whole(frame)
+                if more := bool(frame):
+                    await self._write_whole(frame)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write one whole frame (or the upgrade's answer), after those asked for before.
@@ -116,14 +130,21 @@ class FrameStream(trio.abc.Stream):
         await self._send_whole(frame)
 
     async def _send_whole(self, data: bytes | bytearray | memoryview) -> None:
-        async with self._turn:
-            await self._write_rest()
+        async with self._my_turn():
             await self._write_whole(data)
 
-    async def _write_rest(self) -> None:
-        if self._rest:
-            await self._write_whole(self._rest)
-            self._rest = memoryview(b"")
+    @asynccontextmanager
+    async def _my_turn(self) -> AsyncIterator[None]:
+        """What was under way is through, and nobody else writes."""
+        self.busy = True
+        try:
+            async with self._turn:
+                if self._rest:
+                    await self._write_whole(self._rest)
+                    self._rest = memoryview(b"")
+                yield
+        finally:
+            self.busy = bool(self._rest) or self._turn.locked()
 
     async def _write_whole(self, data: bytes | bytearray | memoryview) -> None:
         left = memoryview(data)

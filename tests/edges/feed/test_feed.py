@@ -173,21 +173,6 @@ async def test_events_of_topics_not_held_are_not_sent(serve: Any) -> None:
         assert (await get(websocket))["topic"] == "system"
 
 
-async def test_missed_events_end_the_connection(serve: Any) -> None:
-    """With 4008, once more wait to be sent than there is room for; what was sent before is whole."""
-    async with (
-        serve(limits=Limits(event_capacity=4, send_buffer_bytes=4096)) as server,
-        server.client() as websocket,
-    ):
-        await get(websocket)
-        await subscribe(websocket, "alerts")
-        for seq in range(1, 51):
-            server.publish("alerts", seq, type_="event", pad=1_000_000)
-            await trio.testing.wait_all_tasks_blocked()
-        assert server.feed.statistics().slow_disconnects_total == 1
-        assert await closed(websocket) == 4008
-
-
 async def test_events_that_were_gone_before_they_could_be_passed_on_end_the_connection(serve: Any) -> None:
     """More of them at once than are kept; who listens to something else does not care."""
     async with serve() as server, server.client() as listener, server.client() as other:

@@ -158,6 +158,23 @@ async def test_a_client_that_stops_reading_is_cut_off_and_delays_nobody(serve: A
         await stalled.aclose()
 
 
+async def test_missed_events_end_the_connection(serve: Any) -> None:
+    """With 4008, once more wait to be sent than there is room for; what was sent before is whole."""
+    async with serve(limits=Limits(event_capacity=4, send_buffer_bytes=4096)) as server:
+        stream = await raw(server, receive_buffer=2048)
+        await stream.send_all(UPGRADE + frame(0x81, b'{"type":"subscribe","topics":["alerts"]}'))
+        await server.until(lambda: server.feed.statistics().frames_sent_total == 2)
+        for seq in range(1, 11):
+            server.publish("alerts", seq, type_="event", pad=100_000)
+            await trio.testing.wait_all_tasks_blocked()
+        assert server.feed.statistics().slow_disconnects_total == 1
+        with trio.fail_after(10):
+            received = b"".join([piece async for piece in stream])
+        await stream.aclose()
+        assert close_code(received) == 4008
+        assert received.count(b'"event"') in {1, 2}  # what the kernel took a part of, and perhaps all of the first
+
+
 async def test_a_slow_reader_sees_whole_frames(serve: Any) -> None:
     """Pongs, snapshots and replies of one connection never mix, however small the pieces that the kernel takes."""
     async with serve(
