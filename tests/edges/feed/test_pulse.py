@@ -1,0 +1,62 @@
+"""When a client is sent a ping or a heartbeat, and when it counts as gone."""
+
+import math
+
+from aura_actors.edges.feed.pulse import Pulse
+from aura_actors.edges.feed.shared import Deadlines
+
+DEADLINES = Deadlines(heartbeat=10, ping=20, pong=10)
+
+
+def test_a_ping_is_sent_after_twenty_seconds_and_twenty_after_that() -> None:
+    """If it was answered meanwhile."""
+    pulse = Pulse(DEADLINES, 0)
+    assert (pulse.ping_due(19.9, 0), pulse.next_look()) == (False, 20)
+    assert (pulse.ping_due(20, 0), pulse.next_look()) == (True, 30)
+    assert (pulse.ping_due(30, 1), pulse.next_look()) == (False, 40)
+    assert pulse.ping_due(40, 1)
+
+
+def test_a_client_without_a_pong_for_ten_seconds_is_lost() -> None:
+    """The answer to an earlier ping is none to this one."""
+    pulse = Pulse(DEADLINES, 0)
+    assert not pulse.lost(1000, 0)
+    assert pulse.ping_due(20, 7)
+    assert [pulse.lost(now, pongs) for now, pongs in ((29.9, 7), (30, 7), (30, 8))] == [False, True, False]
+
+
+def test_while_a_ping_is_out_there_is_no_other() -> None:
+    pulse = Pulse(Deadlines(ping=1, pong=10), 0)
+    assert pulse.ping_due(1, 0)
+    assert not any(pulse.ping_due(now, 0) for now in range(2, 11))
+
+
+def test_a_late_look_after_a_pong_sends_the_next_ping_at_once() -> None:
+    pulse = Pulse(DEADLINES, 0)
+    assert pulse.ping_due(20, 0)
+    assert pulse.ping_due(100, 1)
+
+
+def test_silence_is_broken_by_heartbeats_once_the_client_has_subscribed() -> None:
+    pulse = Pulse(DEADLINES, 0)
+    assert not pulse.heartbeat_due(1000)
+    pulse.begin_heartbeats()
+    pulse.sent_at = 1000
+    assert (pulse.heartbeat_due(1009.9), pulse.next_look()) == (False, 20)
+    assert pulse.heartbeat_due(1010)
+    assert not pulse.heartbeat_due(1010)
+    assert pulse.heartbeat_due(1020)
+
+
+def test_pings_are_no_heartbeats() -> None:
+    """A browser cannot see them."""
+    pulse = Pulse(DEADLINES, 0)
+    pulse.begin_heartbeats()
+    assert pulse.ping_due(20, 0)
+    assert pulse.heartbeat_due(20)
+
+
+def test_without_deadlines_nothing_is_ever_due() -> None:
+    pulse = Pulse(Deadlines(heartbeat=math.inf, ping=math.inf), 0)
+    pulse.begin_heartbeats()
+    assert (pulse.next_look(), pulse.heartbeat_due(1e9), pulse.ping_due(1e9, 0)) == (math.inf, False, False)
