@@ -39,7 +39,8 @@ class Server:
 
     def __init__(self, sockets: list[socket.socket], **options: Any) -> None:
         self.backlog = Backlog(TOPICS)
-        self.port: int = sockets[0].getsockname()[1]
+        self.port = sockets[0].getsockname()[1]
+        """Of the first socket; means nothing for a unix socket."""
         self.url = f"ws://127.0.0.1:{self.port}/feed"
         self.feed = Feed(
             epoch="e1",
@@ -99,6 +100,21 @@ class Server:
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
 
 
+@asynccontextmanager
+async def _serving(sockets: list[socket.socket], **options: Any) -> AsyncIterator[Server]:
+    server = Server(sockets, **options)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(server.listener.run, stopping=server.stopping))
+        yield server
+        server.stopping.set()
+
+
+@pytest.fixture
+def serve_sockets() -> Serve:
+    """`async with serve_sockets(sockets, limits=...) as server`."""
+    return _serving
+
+
 @pytest.fixture
 def serve() -> Serve:
     """`async with serve(limits=..., deadlines=..., access=...) as server`."""
@@ -107,11 +123,8 @@ def serve() -> Serve:
     async def serving(**options: Any) -> AsyncIterator[Server]:
         sockets = bind("127.0.0.1", 0)
         try:
-            server = Server(sockets, **options)
-            async with trio.open_nursery() as nursery:
-                await nursery.start(partial(server.listener.run, stopping=server.stopping))
+            async with _serving(sockets, **options) as server:
                 yield server
-                server.stopping.set()
         finally:
             release(sockets)
 
