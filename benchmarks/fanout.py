@@ -155,9 +155,9 @@ def stalled(clients: int, rounds: int) -> tuple[float, dict[str, float]]:
         pair("feed", *command, clients=clients, stalled=slow) as with_slow,
     ):
         pause_ms = max(50, clients // 20)
-        published = 30
+        published = 2
         before = with_slow.state()
-        with_slow.server.ask("cost", published, pause_ms)
+        with_slow.server.ask("fill", published)
         began = time.perf_counter()
         ratios, taken = [], []
         for _ in range(rounds):

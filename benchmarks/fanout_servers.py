@@ -3,7 +3,7 @@
 Ours is the feed itself behind the listener of the daemon: the send path of every page. Prints its port; then, for
 each line on standard input, answers with one: `wait N` when N clients are there, `cost ROUNDS PAUSE_MS` with the
 microseconds of processor time for each message, `publish ROUNDS PAUSE_MS` with the microseconds from a
-publication until all clients have been served, `state` with counters.
+publication until all clients have been served, `fill ROUNDS` after large publications, `state` with counters.
 """
 
 import asyncio
@@ -33,12 +33,14 @@ from aura_actors.testing import Probe
 from benchmarks.fanout_limits import most_clients, raise_descriptor_limit
 
 PAYLOAD_BYTES = 560
+FILL_BYTES = 30_000
+"""More than the sockets of a stalled client hold."""
 
 
-def text(seq: int) -> bytes:
+def text(seq: int, size: int = PAYLOAD_BYTES) -> bytes:
     """A snapshot of the size that the design measured with, stamped."""
     head = f'{{"type":"snapshot","topic":"system","seq":{seq},"data":{{"sent":{time.monotonic_ns():019},"pad":"'
-    return (head + "x" * (PAYLOAD_BYTES - len(head) - 3) + '"}}').encode()
+    return (head + "x" * (size - len(head) - 3) + '"}}').encode()
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -84,6 +86,10 @@ class Ours:
                 return first
             case "cost":
                 return await self._cost(int(first), int(pause_ms) / 1000)
+            case "fill":
+                for _ in range(int(first)):
+                    await self._publish(FILL_BYTES)
+                return first
             case "publish":
                 return await self._publish_seconds(int(first), int(pause_ms) / 1000) * 1e6
             case _:
@@ -104,11 +110,11 @@ class Ours:
             await trio.sleep(pause_seconds)
         return statistics.median(taken)
 
-    async def _publish(self) -> float:
+    async def _publish(self, size: int = PAYLOAD_BYTES) -> float:
         """Publish, and wait until the feed has been through all clients; the seconds of that."""
         self._seq += 1
         began = trio.current_time()
-        self._backlog.add(Publication(topic="system", seq=self._seq, data=b"", payload=text(self._seq)))
+        self._backlog.add(Publication(topic="system", seq=self._seq, data=b"", payload=text(self._seq, size)))
         await trio.testing.wait_all_tasks_blocked()
         return trio.current_time() - began
 

@@ -1,21 +1,32 @@
-"""Write the pages of docs/reference/ from the code: `python docs/generate.py`. A test fails when they are stale."""
+"""Write the pages of docs/reference/, and the feed's JSON Schema that is served, from the code.
+
+`python docs/generate.py`. A test fails when they are stale.
+"""
 
 import ast
 import inspect
 import itertools
+import json
 from pathlib import Path
 
 from aura_actors.config import Settings, sections, to_toml
+from aura_actors.edges.feed.schema import feed_schema
 from aura_actors.edges.http.api import Operation
 from aura_actors.edges.http.operations import OPERATIONS
 from aura_actors.kernel.lifecycle import NEXT
 
 REFERENCE = Path(__file__).parent / "reference"
+SCHEMA = Path(__file__).parents[1] / "aura_actors/edges/web/static/feed.schema.json"
 
 
 def pages() -> dict[str, str]:
     """Every generated page by its file name."""
     return {"configuration.md": configuration(), "http.md": http(), "lifecycle.md": lifecycle()}
+
+
+def schema() -> str:
+    """Every frame of the feed, as the daemon serves it under /static/feed.schema.json."""
+    return json.dumps(feed_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def configuration() -> str:
@@ -205,3 +216,4 @@ def _statuses(operation: Operation) -> str:
 if __name__ == "__main__":
     for name, text in pages().items():
         (REFERENCE / name).write_text(text, encoding="utf-8")
+    SCHEMA.write_text(schema(), encoding="utf-8")

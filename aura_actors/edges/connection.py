@@ -28,6 +28,8 @@ class Connection(trio.abc.HalfCloseableStream):
     `send_seconds`: the longest that a peer may take to accept another 64 KiB of a `send_all` before it is cut off.
     """
 
+    __slots__ = ("_ahead", "_descriptor", "_ended", "_send_seconds", "_stream", "lost", "peer")
+
     def __init__(self, stream: trio.SocketStream, *, send_seconds: float) -> None:
         self._stream = stream
         self._send_seconds = send_seconds

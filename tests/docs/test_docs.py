@@ -130,6 +130,10 @@ def test_the_generated_pages_are_current() -> None:
         )
 
 
+def test_the_schema_of_the_feed_is_current() -> None:
+    assert generator().SCHEMA.read_text(encoding="utf-8") == generator().schema(), "python docs/generate.py"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

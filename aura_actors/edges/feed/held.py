@@ -52,7 +52,7 @@ class Held:
     ever: a skipped publication is sent after one interval and a step without a newer one.
     """
 
-    __slots__ = ("_again", "_queue", "_ready", "_room", "_skipping", "_step_seconds", "_topics")
+    __slots__ = ("_again", "_queue", "_ready", "_room", "_skipping", "_step_seconds", "_topics", "_waits")
 
     def __init__(self, step_seconds: float, room: int) -> None:
         self._step_seconds = step_seconds
@@ -63,6 +63,8 @@ class Held:
         """How many were put into the queue, since it was last empty, that need no room."""
         # Those with something in `waiting`, each once, who has waited longest first.
         self._ready: list[_Topic] = []
+        self._waits = False
+        """There is something in `_queue` or `_ready`."""
         self._skipping = False
         """Some topic may have something in `skipped`."""
 
@@ -88,6 +90,7 @@ class Held:
         known = self._topics[topic]
         known.newest = known.kept = missed[-1].seq if missed else after
         self._queue.extend(missed)
+        self._waits = self._waits or bool(missed)
         self._again += len(missed)
 
     def drop(self, topic: str) -> None:
@@ -100,7 +103,7 @@ class Held:
     def passes(self, publication: Framed, now: float) -> bool:
         """True if it is to be sent at once, because nothing waits and it is its turn; it then counts as sent."""
         topic = self._topics.get(publication.topic)
-        if topic is None or self._queue or self._ready:
+        if topic is None or self._waits:
             return False
         seq = publication.seq
         if publication.is_event:
@@ -126,6 +129,7 @@ class Held:
             if len(self._queue) >= self._room + self._again:
                 return Offer.MISSED
             self._queue.append(publication)
+            self._waits = True
             return Offer.KEPT
         if seq - topic.kept < topic.every:
             topic.skipped, self._skipping = publication, True
@@ -138,6 +142,7 @@ class Held:
         if conflated:
             return Offer.CONFLATED
         self._ready.append(topic)
+        self._waits = True
         return Offer.KEPT
 
     def take(self, now: float) -> Framed | None:
@@ -146,7 +151,10 @@ class Held:
             return self._take_queued(now)
         if self._skipping and not self._ready:
             self._ripen(now)
-        return self._take_slot(self._ready[0], now) if self._ready else None
+        if self._ready:
+            return self._take_slot(self._ready[0], now)
+        self._waits = False
+        return None
 
     def _take_queued(self, now: float) -> Framed:
         topic = self._topics[self._queue[0].topic]

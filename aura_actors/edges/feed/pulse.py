@@ -12,12 +12,10 @@ class Pulse:
     """Of one client, whose connection began at `now`. Pings go to all; heartbeats, which browsers can see, only to
     those that have subscribed once, because nothing else is said before."""
 
-    __slots__ = ("_beats", "_deadlines", "_ping_at", "_pong_by", "_pongs", "sent_at")
+    __slots__ = ("_beats", "_deadlines", "_ping_at", "_pong_by", "_pongs")
 
     def __init__(self, deadlines: Deadlines, now: float) -> None:
         self._deadlines = deadlines
-        self.sent_at = now
-        """When the client was last sent something that it can see."""
         self._beats = False
         # While a ping is out, _pong_by is when it must have been answered, and _pongs what had come before it.
         self._ping_at = now + deadlines.ping
@@ -28,12 +26,9 @@ class Pulse:
         """It has subscribed."""
         self._beats = True
 
-    def heartbeat_due(self, now: float) -> bool:
-        """True when it has been sent nothing for so long that it must wonder; a heartbeat then counts as sent."""
-        due = self._beats and now >= self.sent_at + self._deadlines.heartbeat
-        if due:
-            self.sent_at = now
-        return due
+    def heartbeat_due(self, now: float, sent_at: float) -> bool:
+        """True when it was last sent something so long ago that it must wonder."""
+        return self._beats and now >= sent_at + self._deadlines.heartbeat
 
     def ping_due(self, now: float, pongs: int) -> bool:
         """True when a ping is to be sent now; it then counts as sent."""
@@ -51,7 +46,7 @@ class Pulse:
         """No pong has come in time."""
         return now >= self._pong_by and pongs == self._pongs
 
-    def next_look(self) -> float:
+    def next_look(self, sent_at: float) -> float:
         """When something may be due next."""
-        beat_at = self.sent_at + self._deadlines.heartbeat if self._beats else math.inf
+        beat_at = sent_at + self._deadlines.heartbeat if self._beats else math.inf
         return min(beat_at, self._ping_at if self._pong_by == math.inf else self._pong_by)

@@ -42,6 +42,7 @@ class Session:
         "_own",
         "_ping",
         "_pulse",
+        "_sent_at",
         "_shared",
         "_stream",
         "_websocket",
@@ -65,6 +66,8 @@ class Session:
         self._shared = shared
         self._held = Held(shared.sampler_interval_seconds, shared.limits.event_capacity)
         self._pulse = Pulse(shared.deadlines, trio.current_time())
+        self._sent_at = trio.current_time()
+        """When the client was last sent something that it can see."""
         self._inbox = Inbox()
         self._leasing = Leasing(shared.desk, caller, shared.limits, self._tell)
         self._own: deque[_Own] = deque()
@@ -110,7 +113,7 @@ class Session:
         if self.code is not None:
             return False
         if not self._stream.busy and self._held.passes(publication, now):
-            self._pulse.sent_at = now
+            self._sent_at = now
             if self._put(publication.frame):
                 return True
             self._count(publication.frame, 1, now)
@@ -142,11 +145,12 @@ class Session:
             self.end(Close.LOST)
             return math.inf
         self._ping |= self._pulse.ping_due(now, self._stream.pongs)
-        if self._pulse.heartbeat_due(now):
+        if self._pulse.heartbeat_due(now, self._sent_at):
+            self._sent_at = now
             self._own.append(_Own(self._shared.heartbeat, 1))
         self._pump()
         # What is due while the socket takes nothing goes out behind what it has not taken.
-        return min(self._pulse.next_look(), math.inf if self._stream.busy else self._held.next_due())
+        return min(self._pulse.next_look(self._sent_at), math.inf if self._stream.busy else self._held.next_due())
 
     # --- reading -------------------------------------------------------------------------------------------
 
@@ -177,7 +181,7 @@ class Session:
         self._pulse.begin_heartbeats()
         # Nothing of this was sent yet: the answer goes out first.
         await self._tell([wire.Subscribed(topics=self._held.topics, recovered=recovered)])
-        self._shared.agenda.at(self, self._pulse.next_look())
+        self._shared.agenda.at(self, self._pulse.next_look(self._sent_at))
 
     def _begin(self, topic: str, since: wire.Since | None) -> dict[str, bool]:
         """From now on the client gets what is published; first what it has missed, else what is true now."""
@@ -248,7 +252,7 @@ class Session:
 
     def _count(self, data: bytes, frames: int, now: float) -> None:
         if frames:
-            self._pulse.sent_at = now
+            self._sent_at = now
         counters = self._shared.counters
         counters.frames_sent += frames
         counters.bytes_sent += len(data)

@@ -29,7 +29,6 @@ class FrameStream(trio.abc.Stream):
         "_head_left",
         "_limit",
         "_rest",
-        "_send_nowait",
         "_send_seconds",
         "_turn",
         "_upgraded",
@@ -44,7 +43,6 @@ class FrameStream(trio.abc.Stream):
         self, connection: Connection, *, head_bytes: int, send_seconds: float, max_message_bytes: int
     ) -> None:
         self._connection = connection
-        self._send_nowait = connection.send_nowait
         self._head_left = head_bytes
         self._send_seconds = send_seconds
         self._limit = InboundLimit(max_message_bytes)
@@ -95,7 +93,7 @@ class FrameStream(trio.abc.Stream):
         The rest, if there is one, is the next thing on the wire: somebody has to `write` it. Only where the stream
         is not busy. Raises `trio.BrokenResourceError`.
         """
-        taken = self._send_nowait(frame)
+        taken = self._connection.send_nowait(frame)
         if taken == len(frame):
             return True
         self._rest, self.busy = memoryview(frame)[taken:], True
