@@ -1,16 +1,17 @@
-"""What an author writes: an actor, which handles one message at a time.
+"""What an author writes: an actor, which handles one message at a time, or those that wait together as one.
 
 Owns the contract between an actor and the cell that runs it. State that must survive a restart belongs in
 a store; everything an actor keeps in itself is gone with the incarnation.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 import trio
 
+from aura_actors.errors import AuraError
 from aura_actors.kernel.envelope import Envelope, Lifetime
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.mailbox import Mailbox, Verdict
@@ -129,6 +130,23 @@ class Actor(ABC, Generic[M]):
 
         An `AuraError` raised here answers the asker and the actor lives. Anything else is a crash.
         """
+
+    def joins(self, message: M) -> bool:
+        """Whether `message` may be dealt with together with others that wait, as one step. None is, by default."""
+        return False
+
+    async def handle_together(self, messages: Sequence[M]) -> Sequence[object]:
+        """Deal with messages that join, in order; for each its reply, or the `AuraError` that answers it.
+
+        A crash here is the end of them all.
+        """
+        replies: list[object] = []
+        for message in messages:
+            try:
+                replies.append(await self.handle(message))
+            except AuraError as refusal:
+                replies.append(refusal)
+        return replies
 
     async def close(self) -> None:
         """Let go of what `open` took. Runs shielded from cancellation, for the cell's `close_seconds` at most."""

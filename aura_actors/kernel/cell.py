@@ -6,7 +6,7 @@ incarnation, made fresh by the factory; whether there is a next one is the super
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -22,6 +22,9 @@ from aura_actors.kernel.ref import RETRY_SECONDS, Ref
 M = TypeVar("M")
 
 log = logging.getLogger(__name__)
+
+TOGETHER = 64
+"""So many messages are handled together at most: nobody else has the loop while they are."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,38 +152,53 @@ class Cell(Generic[M]):
 
     async def _serve(self, actor: Actor[M]) -> None:
         while (envelope := await self._mailbox.take()) is not None:
-            if envelope.slot is None or not envelope.slot.filled:
-                await self._handle(actor, envelope)
+            envelopes = [envelope]
+            if actor.joins(envelope.message):
+                envelopes += self._mailbox.take_more(actor.joins, TOGETHER - 1)
+            envelopes = [each for each in envelopes if each.slot is None or not each.slot.filled]
+            if envelopes:
+                await self._handle(actor, envelopes)
 
-    async def _handle(self, actor: Actor[M], envelope: Envelope) -> None:
-        slot = envelope.slot
+    async def _handle(self, actor: Actor[M], envelopes: Sequence[Envelope]) -> None:
         began = time.perf_counter()
         try:
-            reply = await actor.handle(envelope.message)
-        except AuraError as refusal:
-            if slot is None:
-                self._bury(envelope.message, f"refused: {refusal}")
-            else:
-                # Without its traceback, which holds this frame, which holds the slot, which holds it.
-                slot.refuse(self._in_own_name(refusal).with_traceback(None))
-        except BaseException:  # raised again: a cancellation ends the message in flight as well
-            # The message in flight is never replayed: it may be what kills the actor.
-            if slot is not None:
-                slot.refuse(
-                    Lost(
-                        f"{self._name} ended while it worked on this",
-                        generation=self._generation,
-                        retry_after_seconds=RETRY_SECONDS,
-                    )
-                )
-            self._bury(envelope.message, f"{self._name} ended while handling it")
+            replies = await self._replies(actor, [envelope.message for envelope in envelopes])
+        except BaseException:  # raised again: a cancellation ends the messages in flight as well
+            for envelope in envelopes:
+                self._lose(envelope)
             raise
         else:
+            for envelope, reply in zip(envelopes, replies, strict=True):
+                self._answer(envelope, reply)
+        finally:
+            self._handled += len(envelopes)
+            self._handler_seconds += time.perf_counter() - began
+
+    async def _replies(self, actor: Actor[M], messages: Sequence[M]) -> Sequence[object]:
+        if len(messages) > 1:
+            return await actor.handle_together(messages)
+        try:
+            return [await actor.handle(messages[0])]
+        except AuraError as refusal:
+            return [refusal]
+
+    def _answer(self, envelope: Envelope, reply: object) -> None:
+        slot = envelope.slot
+        if not isinstance(reply, AuraError):
             if slot is not None:
                 slot.reply(reply)
-        finally:
-            self._handled += 1
-            self._handler_seconds += time.perf_counter() - began
+        elif slot is None:
+            self._bury(envelope.message, f"refused: {reply}")
+        else:
+            # Without its traceback, which holds a frame, which holds the slot, which holds it.
+            slot.refuse(self._in_own_name(reply).with_traceback(None))
+
+    def _lose(self, envelope: Envelope) -> None:
+        """A message in flight is never replayed: it may be what kills the actor."""
+        if envelope.slot is not None:
+            text = f"{self._name} ended while it worked on this"
+            envelope.slot.refuse(Lost(text, generation=self._generation, retry_after_seconds=RETRY_SECONDS))
+        self._bury(envelope.message, f"{self._name} ended while handling it")
 
     def _in_own_name(self, refusal: AuraError) -> AuraError:
         """What another actor said of a question of ours is not said of the question that we were asked."""

@@ -76,6 +76,8 @@ class Mailbox:
         self._in_control = 0
         self._in_data = 0
         self._in_a_row = 0
+        self._next: Envelope | None = None
+        """The first of the data lane, where it was looked at and left."""
         self._high_water = 0
         self._refused = 0
         self._dropped = 0
@@ -147,7 +149,7 @@ class Mailbox:
         while self._in_control or self._in_data:
             control = self._in_control > 0 and not (self._in_a_row >= CONTROL_IN_A_ROW and self._in_data)
             try:
-                envelope = (self._control_out if control else self._data_out).receive_nowait()
+                envelope = self._first(control)
             except (trio.WouldBlock, trio.ClosedResourceError):
                 return None  # a sender is on its way in, or the mailbox was discarded
             self._count(-1, control)
@@ -156,6 +158,23 @@ class Mailbox:
                 self._in_a_row = self._in_a_row + 1 if control else 0
                 return envelope
         return None
+
+    def take_more(self, joins: Callable[[Any], bool], most: int) -> list[Envelope]:
+        """Up to `most` more that come next and join. The first that does not is left where it is; so is control."""
+        taken: list[Envelope] = []
+        while len(taken) < most and not self._in_control and (envelope := self.take_nowait()) is not None:
+            if not joins(envelope.message):
+                self._next, envelope.taken = envelope, False
+                self._count(1, control=False)
+                break
+            taken.append(envelope)
+        return taken
+
+    def _first(self, control: bool) -> Envelope:
+        if control:
+            return self._control_out.receive_nowait()
+        left, self._next = self._next, None
+        return left or self._data_out.receive_nowait()
 
     async def take(self) -> Envelope | None:
         """Wait for the next message; None once the mailbox is closed and empty.

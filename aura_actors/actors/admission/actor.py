@@ -5,12 +5,15 @@ those who waited, and shows the books to others. Decides nothing itself. After a
 program, the journal is the one way back; only who waits, and what was counted, is kept beside it.
 """
 
+from collections.abc import Sequence
+from copy import copy
 from typing import assert_never
 
 import structlog
 import trio
 
 from aura_actors.actors.admission.absence import Absence
+from aura_actors.actors.admission.answers import Answers
 from aura_actors.actors.admission.bonds import Bonds
 from aura_actors.actors.admission.given import AdmissionRule, Environment, Seen
 from aura_actors.actors.admission.statistics import Remember, learn
@@ -23,7 +26,6 @@ from aura_actors.domain.ledger import Ledger
 from aura_actors.domain.machine import machine_of
 from aura_actors.domain.needs import JobSpec, ProcessIdentity
 from aura_actors.domain.providers import ProviderNeed
-from aura_actors.domain.reasons import Outcome, Shortfall
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.errors import AuraError, Draining, Gone, NeverFits, Refused, StoreUnavailable
 from aura_actors.kernel.actor import Actor, Context
@@ -38,6 +40,8 @@ log = structlog.get_logger("aura_actors.admission")
 TICK_SECONDS = 0.25
 NEEDS_NO_WRITING = m.Describe | m.Sampled | m.Tick | m.Abandon
 """Answered though what time has changed meanwhile cannot be written."""
+JOINING = m.Operation | m.Batch
+"""Those that wait together are one step, as the operations of a batch are: what is written at once costs little."""
 
 
 class Admission(Actor[m.AdmissionMessage]):
@@ -83,6 +87,7 @@ class Admission(Actor[m.AdmissionMessage]):
         )
         maker = Maker(environment.secret, environment.wall)
         self._books = Books(rule.ttl, ledger, seen.queue, seen.asked, maker)
+        self._answers = Answers(self._books, rule.queue, seen.counts, environment)
 
     # --- life ---
 
@@ -146,19 +151,30 @@ class Admission(Actor[m.AdmissionMessage]):
             self._books.look(machine)
             self._seen.runs.look(self._books.ledger.holdings.values(), self._books.ledger.memory)
 
+    def joins(self, message: m.AdmissionMessage) -> bool:
+        """As the base class."""
+        return isinstance(message, JOINING)
+
     async def handle(self, message: m.AdmissionMessage) -> object:
-        """Carry out one message as one step: decided, written, told."""
+        """Carry out one message as one step."""
         if isinstance(message, m.Tick):
             self._armed = False
+        (answer,) = await self.handle_together([message])
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(message, m.Describe | m.Sampled | m.Drain):
+            self._show()
+        return self._view.value if isinstance(message, m.Describe) else answer
+
+    async def handle_together(self, messages: Sequence[m.AdmissionMessage]) -> Sequence[object]:
+        """Carry out all of them as one step: decided, written, told."""
+        answers: list[object] = []
         try:
-            answer = self._decide(message)
+            answers = self._decide(messages)
             await self._commit()
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             self._undo()
-            if isinstance(message, m.Exited):
-                self._context.after(TICK_SECONDS, message)
-            elif not isinstance(message, NEEDS_NO_WRITING):
-                raise
+            answers = [self._unwritten(*each, error) for each in zip(messages, answers, strict=True)]
         except BaseException:  # raised again: what was not written did not happen, whatever came in between
             self._undo()
             raise
@@ -166,22 +182,26 @@ class Admission(Actor[m.AdmissionMessage]):
             await learn(self._seen.runs, self._environment.clock(), self._remember, self._limiter)
         finally:
             self._arm()
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(message, m.Describe | m.Sampled | m.Drain):
-            self._show()
-        return self._view.value if isinstance(message, m.Describe) else answer
+        return answers
 
-    def _decide(self, message: m.AdmissionMessage) -> object:
+    def _unwritten(self, message: m.AdmissionMessage, answer: object, error: StoreUnavailable) -> object:
+        """What is answered where nothing of the step could be written."""
+        if isinstance(message, m.Exited):
+            self._context.after(TICK_SECONDS, message)
+            return None
+        return answer if isinstance(message, NEEDS_NO_WRITING) else copy(error)
+
+    def _decide(self, messages: Sequence[m.AdmissionMessage]) -> list[object]:
         """What is answered, an error too, once all that is decided here is written."""
+        answers: list[object] = []
         # Whoever goes away does so before time passes: it might be granted something in this very step.
-        goes = isinstance(message, m.Abandon | m.Forsake)
-        answer = self._carried_out(message) if goes else None
+        if isinstance(messages[0], m.Abandon | m.Forsake):
+            answers, messages = [self._carried_out(messages[0])], messages[1:]
         self._let_time_pass()
-        if not goes:
-            answer = self._carried_out(message)
-        self._books.schedule(self._environment.clock())
-        return answer
+        for message in messages:
+            answers.append(self._carried_out(message))
+            self._books.schedule(self._environment.clock())
+        return answers
 
     def _let_time_pass(self) -> None:
         now = self._environment.clock()
@@ -198,7 +218,7 @@ class Admission(Actor[m.AdmissionMessage]):
             case m.Acquire() | m.AcquireSlot():
                 return self._acquire(message)
             case m.Preflight():
-                return self._preflight(message)
+                return self._answers.forecast(message)
             case m.Renew(key=key, secret=secret, ttl_seconds=ttl, resize=resize):
                 return books.renew(key, secret, now, ttl, resize)
             case m.Ready(key=key, secret=secret):
@@ -250,10 +270,10 @@ class Admission(Actor[m.AdmissionMessage]):
         try:
             answer = self._books.acquire(asked, now, wait=message.wait)
         except (Refused, NeverFits) as error:
-            raise self._denied(error, asked) from None
+            raise self._answers.denied(error, asked) from None
         if isinstance(answer, Waiting):
             self._waits.append((asked.key, message.turn))
-            return self._queued(answer)
+            return self._answers.queued(answer)
         grant = m.Grant(lease=answer[0], again=answer[1])
         if message.turn is not None:
             self._grants.append((message.turn, grant))
@@ -282,45 +302,6 @@ class Admission(Actor[m.AdmissionMessage]):
             if self._books.leases.find(key) is None and self._books.queue.find(key) is None:
                 return key
 
-    def _denied(self, error: Refused | NeverFits, asked: Asked) -> AuraError:
-        dimension = error.reasons[0].dimension if error.reasons else "none"
-        denied = self._seen.counts.denied
-        denied[dimension] = denied.get(dimension, 0) + 1
-        for need in asked.spec.providers:
-            self._books.ledger.providers.find(need.name).denied += 1
-        if isinstance(error, NeverFits):
-            return error
-        return Refused(str(error), reasons=error.reasons, retry_after_seconds=self._later(error.reasons))
-
-    def _later(self, reasons: tuple[Shortfall, ...]) -> float:
-        """A second at least, later where a rule knows; those who were refused together do not return together."""
-        known = max((reason.retry_after_seconds or 0.0 for reason in reasons), default=0.0)
-        return max(1.0, known) + 2.0 * self._environment.chance()
-
-    def _queued(self, waiting: Waiting) -> m.Queued:
-        now, waiter = self._environment.clock(), waiting.waiter
-        return m.Queued(
-            key=waiter.key,
-            ticket=waiter.secret,
-            position=self._books.position(waiter, now),
-            reasons=waiting.reasons,
-            retry_after_seconds=self._later(waiting.reasons),
-            bound_seconds=self._books.bound_seconds(waiter, now),
-            expires_at=now + self._rule.queue.ticket_ttl_seconds,
-        )
-
-    def _preflight(self, message: m.Preflight) -> m.Forecast:
-        now = self._environment.clock()
-        asked = Asked(key=message.job_id, owner=message.owner, spec=message.spec, process=message.process)
-        judgement, waiter = self._books.judge(asked, now)
-        if judgement.outcome is not Outcome.WAIT:
-            return m.Forecast(judgement=judgement, position=None, bound_seconds=None)
-        return m.Forecast(
-            judgement=judgement,
-            position=self._books.position(waiter, now),
-            bound_seconds=self._books.bound_seconds(waiter, now),
-        )
-
     def _abandon(self, turn: m.Turn) -> m.Grant | m.Queued:
         if isinstance(turn.value, m.Grant):
             return turn.value
@@ -328,8 +309,8 @@ class Admission(Actor[m.AdmissionMessage]):
             raise turn.value
         now, key = self._environment.clock(), self._seen.turns.take(turn)
         if self._seen.turns.waited_for(key):
-            return self._queued(self._books.waiting(key, now))
-        return self._queued(self._books.abandon(key, now))
+            return self._answers.queued(self._books.waiting(key, now))
+        return self._answers.queued(self._books.abandon(key, now))
 
     def _forsake(self, turn: m.Turn) -> None:
         now, told = self._environment.clock(), turn.value
@@ -354,6 +335,8 @@ class Admission(Actor[m.AdmissionMessage]):
         self._absence.owed, self._seen.draining = False, self._books.draining
         changes, grants, waits = self._books.take_changes(), self._grants, self._waits
         self._grants, self._waits = [], []
+        for key in changes.dropped:  # before those who have just come are added: the key may be theirs now
+            self._seen.turns.tell(key, self._sent_away(key))
         for key, turn in waits:
             if turn is not None:
                 self._seen.turns.add(key, turn)
@@ -375,8 +358,6 @@ class Admission(Actor[m.AdmissionMessage]):
         counts.granted += len(changes.begun)
         for lease in changes.granted:
             turns.grant(lease)
-        for key in changes.dropped:
-            turns.tell(key, self._sent_away(key))
         if changes.ended and len(self._books.queue):
             self._environment.look_again()
         for ended in changes.ended:
