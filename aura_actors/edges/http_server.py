@@ -5,6 +5,8 @@ the ASGI application's.
 """
 
 import logging
+import math
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, cast
 
@@ -12,10 +14,11 @@ import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, ConnectionState, LifespanState
+from hypercorn.trio.worker_context import EventWrapper, TrioSingleTask, WorkerContext
+from hypercorn.typing import AppWrapper, ASGIFramework, LifespanState, TaskGroup
 from hypercorn.utils import LifespanTimeoutError
 
 from aura_actors.edges.connection import Connection
@@ -28,6 +31,8 @@ CLOSING = "closing"
 
 _BOOKKEEPING_SECONDS = 1.0
 _PIECE_BYTES = 64 * 1024
+_HEAD = b"HTTP/1.1 "
+_INTERIM = b"HTTP/1.1 1"
 
 
 class HttpServer:
@@ -38,6 +43,7 @@ class HttpServer:
         self._config = config
         self._context = WorkerContext(None)
         self._closing = trio.Event()
+        self._servers: set[_Server] = set()
         self._state: LifespanState = {CLOSING: self._closing}
         self._lifespan = Lifespan(self._app, config, self._state)
 
@@ -62,19 +68,26 @@ class HttpServer:
         """From now on a connection ends after the request under way, which is told; idle ones end at once."""
         self._closing.set()
         await self._context.terminated.set()
+        for server in self._servers:
+            server.finish()
 
     async def serve(self, connection: Connection) -> None:
         """Carry one connection to its end."""
-        # TCPServer is annotated for TLS streams; what it uses of a plain one, Connection has.
-        stream = cast("trio.SSLStream[trio.SocketStream]", connection)
-        state = ConnectionState({**cast("dict[Any, Any]", self._state), PEER: connection.peer})
-        await _Server(self._app, self._config, self._context, state, stream).run()
+        state = {**self._state, PEER: connection.peer}
+        server = _Server(self._app, self._config, self._context, state, connection)
+        self._servers.add(server)
+        try:
+            if self._closing.is_set():
+                server.finish()
+            await server.run()
+        finally:
+            self._servers.discard(server)
 
 
 class _Server(TCPServer):
-    """Hypercorn's server of one connection, with four cures.
+    """Hypercorn's server of one connection, with five cures.
 
-    A peer that ends leaves the connection to the idle timer: here the timer is stopped.
+    A peer that ends, or that we end, takes its requests along: they are cancelled, and nobody waits for a timer.
 
     While a request is under way and another was sent behind it, nothing is read, so that a peer which goes is not
     missed until the first is answered, and that may wait for an hour: here a little is read ahead.
@@ -82,28 +95,43 @@ class _Server(TCPServer):
     A peer that resets while Hypercorn answers the first of several pipelined requests leaves it waiting for ever,
     its socket open: here a failed send ends the connection.
 
-    When an answer is complete, Hypercorn tells the application so and only then closes the connection or starts
-    the idle timer, in the application's task, which Quart-Trio cancels on hearing the former; so that
-    `Connection: close` was not obeyed and idle connections stayed. Here that bookkeeping is shielded: it waits for
-    nobody but us, and is bounded all the same.
+    The idle timer is a task that is started and ended for each request: here it is the deadline of the connection.
+
+    An answer leaves in three writes, its head, its content and nothing: here the head waits for what follows it.
     """
 
+    def __init__(
+        self, app: AppWrapper, config: Config, context: WorkerContext, state: LifespanState, connection: Connection
+    ) -> None:
+        # TCPServer is annotated for TLS streams; what it uses of a plain one, Connection has.
+        stream = cast("trio.SSLStream[trio.SocketStream]", connection)
+        super().__init__(app, config, context, state, stream)
+        self._connection = connection
+        self._life = trio.CancelScope()
+        self._idle = _Idle(self._life, config.keep_alive_timeout)
+        self.idle_task = cast("TrioSingleTask", self._idle)
+        self._head = b""
+        self._ahead = b""
+
     async def run(self) -> None:
-        """As the base class, until the peer is lost."""
-        with trio.CancelScope() as self._life:
+        """As the base class, until either side ends it."""
+        with self._life:
             await super().run()
 
+    def finish(self) -> None:
+        """End after the request under way; at once where there is none."""
+        self._idle.seconds = 0.0
+        if self._life.deadline < math.inf:
+            self._life.cancel()
+
     async def _read_data(self) -> None:
-        self._ahead = b""
+        if isinstance(self.protocol.protocol, H11Protocol):
+            self.protocol.protocol.can_read = _Pause(self._read_ahead)
         while data := await self._receive():
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._read_ahead)
-                await self.protocol.handle(RawData(data))
-                nursery.cancel_scope.cancel()
+            await self.protocol.handle(RawData(data))
         if data is not None:
             await self.protocol.handle(RawData(data))
-        await self.protocol.handle(Closed())
-        await self.idle_task.stop()
+        self._life.cancel()
 
     async def _receive(self) -> bytes | None:
         """What came, empty where the peer has ended; None where the connection is no more."""
@@ -111,15 +139,15 @@ class _Server(TCPServer):
             data, self._ahead = self._ahead, b""
             return data
         try:
-            return bytes(await self.stream.receive_some(_PIECE_BYTES))
+            return await self._connection.receive_some(_PIECE_BYTES)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
             return None
 
     async def _read_ahead(self) -> None:
-        """Until the data before it are handled; a peer that ends takes its requests along."""
+        """While what was read waits for the request before it."""
         while len(self._ahead) < _PIECE_BYTES:
             try:
-                data = await self.stream.receive_some(_PIECE_BYTES)
+                data = await self._connection.receive_some(_PIECE_BYTES)
             except (trio.ClosedResourceError, trio.BrokenResourceError):
                 data = b""
             if not data:
@@ -128,14 +156,57 @@ class _Server(TCPServer):
             self._ahead += data
 
     async def protocol_send(self, event: Event) -> None:
-        """As the base class, to the end."""
+        """As the base class; what is sent is sent to the end, and closing is bounded."""
         if isinstance(event, RawData):
+            await self._send(event.data)
+        elif isinstance(event, Closed):
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + _BOOKKEEPING_SECONDS):
+                await super().protocol_send(event)
+            self._life.cancel()
+        else:
             await super().protocol_send(event)
-            if cast("Connection", self.stream).lost:
-                self._life.cancel()
+
+    async def _send(self, data: bytes) -> None:
+        """Content that happens to begin like a head waits too: an empty piece, or the last chunk, follows it."""
+        if not self._head and data.startswith(_HEAD) and not data.startswith(_INTERIM):
+            self._head = data
             return
-        with trio.CancelScope(shield=True, deadline=trio.current_time() + _BOOKKEEPING_SECONDS):
-            await super().protocol_send(event)
+        data, self._head = self._head + data, b""
+        if data:
+            await super().protocol_send(RawData(data))
+        if self._connection.lost:
+            self._life.cancel()
+
+
+class _Idle:
+    """In the place of Hypercorn's timer: an idle connection has a deadline, a busy one none."""
+
+    def __init__(self, life: trio.CancelScope, seconds: float) -> None:
+        self._life = life
+        self.seconds = seconds
+
+    async def restart(self, task_group: TaskGroup, action: Callable[..., Any]) -> None:
+        """Nothing is under way."""
+        self._life.deadline = trio.current_time() + self.seconds
+
+    async def stop(self) -> None:
+        """A request is."""
+        self._life.deadline = math.inf
+
+
+class _Pause(EventWrapper):
+    """Hypercorn's event, on which it waits before it reads the next request; `meanwhile` is run for so long."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    async def wait(self) -> None:
+        """Until it is set."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._meanwhile)
+            await super().wait()
+            nursery.cancel_scope.cancel()
 
 
 def configure(

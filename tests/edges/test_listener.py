@@ -63,7 +63,8 @@ async def test_an_idle_connection_is_closed_after_a_while(open_listener: Any) ->
 async def test_a_peer_that_leaves_is_forgotten_at_once(open_listener: Any) -> None:
     """Not after the idle timer; also in the middle of pipelined requests, and while its handler runs."""
     async with open_listener(timing=Timing(keep_alive=1000)) as served:
-        for data in (GET, GET * 20, b"GET /stuck HTTP/1.1\r\nHost: h\r\n\r\n", b"POST / HTTP/1.1\r\n"):
+        stuck = b"GET /stuck HTTP/1.1\r\nHost: h\r\n\r\n"
+        for data in (GET, GET * 20, stuck, stuck + GET, b"POST / HTTP/1.1\r\n"):
             for linger in (False, True):
                 stream = await served.connect()
                 await stream.send_all(data)
@@ -71,7 +72,35 @@ async def test_a_peer_that_leaves_is_forgotten_at_once(open_listener: Any) -> No
                     stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 await stream.aclose()
         await served.until(lambda: served.listener.statistics().connections == 0)
-        assert served.listener.statistics().accepted_total == 8
+        assert served.listener.statistics().accepted_total == 10
+
+
+async def test_a_slow_request_is_not_ended_by_the_idle_timer(open_listener: Any) -> None:
+    async with open_listener(timing=Timing(keep_alive=0.05)) as served:
+        assert (await served.exchange(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")).endswith(b"slow done")
+
+
+async def test_an_answer_is_one_write_and_an_interim_one_does_not_wait_for_it(
+    open_listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[bytes] = []
+    send_all = Connection.send_all
+
+    async def counted(self: Connection, data: bytes) -> None:
+        writes.append(bytes(data))
+        await send_all(self, data)
+
+    monkeypatch.setattr(Connection, "send_all", counted)
+    post = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
+    async with open_listener(timing=Timing(keep_alive=0.05)) as served:
+        await served.exchange(GET + b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert [write.partition(b"\r\n\r\n")[2] for write in writes] == [b"ok", b""]
+        async with await served.connect() as stream:
+            await stream.send_all(post)
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 100 ")
+            await stream.send_all(b"x")
+            assert (await stream.receive_some()).endswith(b"posted")
+        assert len(writes) == 4
 
 
 MALFORMED = {
