@@ -29,7 +29,7 @@ PEER = "aura.peer"
 CLOSING = "closing"
 """In the state of every request's scope: a `trio.Event`, set when requests under way should come to their end."""
 
-_BOOKKEEPING_SECONDS = 1.0
+_GOODBYE_SECONDS = 0.5
 _PIECE_BYTES = 64 * 1024
 _HEAD = b"HTTP/1.1 "
 _INTERIM = b"HTTP/1.1 1"
@@ -85,12 +85,14 @@ class HttpServer:
 
 
 class _Server(TCPServer):
-    """Hypercorn's server of one connection, with five cures.
+    """Hypercorn's server of one connection, with six cures.
 
     A peer that ends, or that we end, takes its requests along: they are cancelled, and nobody waits for a timer.
 
     While a request is under way and another was sent behind it, nothing is read, so that a peer which goes is not
     missed until the first is answered, and that may wait for an hour: here a little is read ahead.
+
+    What a peer still sends while we close made it lose the answer: here it is read and dropped, for a moment.
 
     A peer that resets while Hypercorn answers the first of several pipelined requests leaves it waiting for ever,
     its socket open: here a failed send ends the connection.
@@ -110,6 +112,8 @@ class _Server(TCPServer):
         self._life = trio.CancelScope()
         self._idle = _Idle(self._life, config.keep_alive_timeout)
         self.idle_task = cast("TrioSingleTask", self._idle)
+        self._over = False
+        """Nothing more is answered."""
         self._head = b""
         self._ahead = b""
 
@@ -128,8 +132,9 @@ class _Server(TCPServer):
         if isinstance(self.protocol.protocol, H11Protocol):
             self.protocol.protocol.can_read = _Pause(self._read_ahead)
         while data := await self._receive():
-            await self.protocol.handle(RawData(data))
-        if data is not None:
+            if not self._over:
+                await self.protocol.handle(RawData(data))
+        if data is not None and not self._over:
             await self.protocol.handle(RawData(data))
         self._life.cancel()
 
@@ -156,15 +161,21 @@ class _Server(TCPServer):
             self._ahead += data
 
     async def protocol_send(self, event: Event) -> None:
-        """As the base class; what is sent is sent to the end, and closing is bounded."""
+        """As the base class; what is sent is sent to the end."""
         if isinstance(event, RawData):
             await self._send(event.data)
         elif isinstance(event, Closed):
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + _BOOKKEEPING_SECONDS):
-                await super().protocol_send(event)
-            self._life.cancel()
+            await self._say_goodbye()
         else:
             await super().protocol_send(event)
+
+    async def _say_goodbye(self) -> None:
+        self._over = True
+        self._life.deadline = trio.current_time() + _GOODBYE_SECONDS
+        try:
+            await self._connection.send_eof()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._life.cancel()
 
     async def _send(self, data: bytes) -> None:
         """Content that happens to begin like a head waits too: an empty piece, or the last chunk, follows it."""

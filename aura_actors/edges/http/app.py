@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 from quart import Response, request
-from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from aura_actors.edges.access import lacks
 from aura_actors.edges.http import problems
 from aura_actors.edges.http.api import CALLER, Answer, Call, Operation
 from aura_actors.edges.http.document import openapi_document
+from aura_actors.edges.http.facade import App
 from aura_actors.edges.http.manual import manual
 from aura_actors.edges.http.operations import OPERATIONS
 from aura_actors.edges.http.page import HTML, SECURITY_HEADERS, StaticFile
@@ -35,14 +35,15 @@ DETAILS = {
     500: "an internal error; it was logged",
 }
 
+UNREAD = (408, 413)
+"""Answered before the body has ended: its rest is not waited for, and no further request can follow it."""
+
 View = Callable[..., Awaitable[Response]]
 
 
-def build(
-    services: Services, exposition: Exposition, files: dict[str, StaticFile], *, max_body_bytes: int
-) -> QuartTrio:
+def build(services: Services, exposition: Exposition, files: dict[str, StaticFile], *, max_body_bytes: int) -> App:
     """The application. `files` is the page, read beforehand."""
-    app = QuartTrio("aura_actors", static_folder=None)
+    app = App("aura_actors", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.config["BODY_TIMEOUT"] = BODY_SECONDS
     app.url_map.strict_slashes = False
@@ -139,7 +140,7 @@ async def _body(operation: Operation, decoder: msgspec.json.Decoder[Any]) -> Any
     return decoder.decode(raw)
 
 
-def _add(app: QuartTrio, path: str, name: str, answer: Callable[[], Answer], *, scope: Scope | None) -> None:
+def _add(app: App, path: str, name: str, answer: Callable[[], Answer], *, scope: Scope | None) -> None:
     async def view() -> Response:
         try:
             _caller(scope)
@@ -169,10 +170,12 @@ def _upgrade_needed() -> Answer:
 async def _on_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
     detail = DETAILS.get(status) or error.description or error.name
-    answer = problems.problem(status, detail)
+    headers = {}
     if status == 405 and (allowed := dict(error.get_headers()).get("Allow")):
-        answer = msgspec.structs.replace(answer, headers={"Allow": allowed})
-    return _response(answer)
+        headers = {"Allow": allowed}
+    elif status in UNREAD:
+        headers = {"Connection": "close"}
+    return _response(problems.problem(status, detail, headers=headers))
 
 
 def _response(answer: Answer) -> Response:
