@@ -6,6 +6,7 @@ server, no socket and no route beyond the paths that answer without a token; tok
 
 import ipaddress
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -127,6 +128,7 @@ TOKEN_REFUSED = Refusal(
 )
 
 
+@lru_cache(maxsize=256)
 def _parse_host(value: bytes) -> tuple[str, int | None] | None:
     """Name (plain, see below) and port of `host[:port]`; None where it is not that."""
     match = _HOST.match(value)
@@ -160,6 +162,7 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
+@lru_cache(maxsize=256)
 def _is_loopback(name: str) -> bool:
     address = _address(name)
     return name == "localhost" if address is None else address.is_loopback

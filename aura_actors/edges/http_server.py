@@ -13,7 +13,7 @@ from typing import Any, cast
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.tcp_server import TCPServer
@@ -99,7 +99,8 @@ class _Server(TCPServer):
 
     The idle timer is a task that is started and ended for each request: here it is the deadline of the connection.
 
-    An answer leaves in three writes, its head, its content and nothing: here the head waits for what follows it.
+    An answer leaves in three writes, and its client may ask again before Hypercorn has done with it: here it
+    leaves in one, when everything is ready for the next request. A larger one leaves in pieces.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class _Server(TCPServer):
         self.idle_task = cast("TrioSingleTask", self._idle)
         self._over = False
         """Nothing more is answered."""
-        self._head = b""
+        self._answer = b""
         self._ahead = b""
 
     async def run(self) -> None:
@@ -164,10 +165,12 @@ class _Server(TCPServer):
         """As the base class; what is sent is sent to the end."""
         if isinstance(event, RawData):
             await self._send(event.data)
-        elif isinstance(event, Closed):
-            await self._say_goodbye()
-        else:
+            return
+        if isinstance(event, Updated):
             await super().protocol_send(event)
+        await self._send_answer()
+        if isinstance(event, Closed):
+            await self._say_goodbye()
 
     async def _say_goodbye(self) -> None:
         self._over = True
@@ -178,11 +181,24 @@ class _Server(TCPServer):
             self._life.cancel()
 
     async def _send(self, data: bytes) -> None:
-        """Content that happens to begin like a head waits too: an empty piece, or the last chunk, follows it."""
-        if not self._head and data.startswith(_HEAD) and not data.startswith(_INTERIM):
-            self._head = data
-            return
-        data, self._head = self._head + data, b""
+        if self._answer or (data.startswith(_HEAD) and not data.startswith(_INTERIM)):
+            self._answer += data
+            if len(self._answer) > _PIECE_BYTES:
+                await self._send_answer()
+        else:
+            await self._write(data)
+
+    async def _send_answer(self) -> None:
+        answer, self._answer = self._answer, b""
+        await self._write(answer)
+
+    async def _write(self, data: bytes) -> None:
+        if data and not self.send_lock.locked():
+            try:
+                data = data[self._connection.send_nowait(data) :]
+            except trio.BrokenResourceError:
+                self._life.cancel()
+                return
         if data:
             await super().protocol_send(RawData(data))
         if self._connection.lost:

@@ -84,13 +84,13 @@ async def test_an_answer_is_one_write_and_an_interim_one_does_not_wait_for_it(
     open_listener: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writes: list[bytes] = []
-    send_all = Connection.send_all
+    send_nowait = Connection.send_nowait
 
-    async def counted(self: Connection, data: bytes) -> None:
-        writes.append(bytes(data))
-        await send_all(self, data)
+    def counted(self: Connection, data: bytes) -> int:
+        writes.append(data)
+        return send_nowait(self, data)
 
-    monkeypatch.setattr(Connection, "send_all", counted)
+    monkeypatch.setattr(Connection, "send_nowait", counted)
     post = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
     async with open_listener(timing=Timing(keep_alive=0.05)) as served:
         await served.exchange(GET + b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
