@@ -20,6 +20,7 @@ from aura_actors.config import Settings
 from aura_actors.edges.bind import bind, release
 from aura_actors.errors import InvalidValue, StoreUnavailable, UsageError
 from aura_actors.kernel.crash import describe
+from aura_actors.kernel.pauses import settle
 from aura_actors.kernel.reports import GaveUp, StartFailed
 from aura_actors.runtime.changing import change
 from aura_actors.runtime.library import Runtime
@@ -76,6 +77,7 @@ async def _in_thread(work: Callable[[*Ts], T], *arguments: *Ts) -> T:
 
 async def _say_ready(runtime: Runtime, urls: list[str], ready_file: Path | None) -> None:
     await runtime.wait_ready()
+    settle()
     if ready_file is not None:
         await _in_thread(_write_ready_file, ready_file, urls)
     log.info("ready", addresses=urls)

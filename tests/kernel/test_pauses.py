@@ -3,7 +3,7 @@
 import gc
 from itertools import count
 
-from aura_actors.kernel.pauses import GcPauses
+from aura_actors.kernel.pauses import GcPauses, settle
 
 
 def test_the_time_between_begin_and_end_of_a_collection_is_added_up() -> None:
@@ -31,3 +31,14 @@ def test_nothing_is_counted_outside_the_block() -> None:
     gc.collect()
     assert gc.callbacks == hooks
     assert pauses.statistics().pause_seconds_total == 0
+
+
+def test_what_is_there_when_a_program_has_settled_is_not_looked_at_again() -> None:
+    kept = [[number] for number in range(1000)]
+    try:
+        settle()
+        assert gc.get_freeze_count() > len(kept)
+        assert not any(each is kept for each in gc.get_objects())
+    finally:
+        gc.unfreeze()
+    assert any(each is kept for each in gc.get_objects())
