@@ -13,7 +13,7 @@ import msgspec
 
 
 def settle() -> None:
-    """Let the collector pass over everything that is there now; for a program that has started and goes on for long.
+    """Let the collector pass over all that is there now; for a program that has started and goes on for long.
 
     Modules, routes and actors stay to the end, yet a full collection looks at each of their objects: some hundred
     thousand, 30 ms and more of a standstill, again and again while leases come and go.
