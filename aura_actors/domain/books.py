@@ -334,7 +334,8 @@ class Books:
             process=asked.process,
             connection=asked.connection,
         )
-        self.changes.undo.append(self.ledger.providers.remember(asked.spec.providers))
+        if asked.spec.providers:
+            self.changes.undo.append(self.ledger.providers.remember(asked.spec.providers))
         self.ledger.enter(lease, plan, now)
         self.leases.put(lease)
         self.changes.begin(lease)
@@ -384,7 +385,8 @@ class Books:
     def _end(
         self, lease: Lease, now: float, how: How, outcome: str | None = None, tokens: int | None = None
     ) -> None:
-        self.changes.undo.append(self.ledger.providers.remember(lease.spec.providers))
+        if lease.spec.providers:
+            self.changes.undo.append(self.ledger.providers.remember(lease.spec.providers))
         self.ledger.end(lease.fence, now, outcome, tokens, answered=how == "released")
         self.leases.remove(lease.key)
         self.stirred = True

@@ -43,7 +43,7 @@ class Changes(msgspec.Struct, eq=False):
     def begin(self, lease: Lease) -> None:
         """A new lease."""
         self.begun.append(lease)
-        self.write(lease)
+        self.written[lease.fence] = lease
 
     def write(self, lease: Lease) -> None:
         """A new form of a lease."""
@@ -54,9 +54,8 @@ class Changes(msgspec.Struct, eq=False):
         self.written.pop(lease.fence, None)
         self.erased.append(lease.fence)
         self.ended.append(Ended(lease, how))
-        granted = [each for each in self.granted if each.fence != lease.fence]
-        if len(granted) < len(self.granted):
-            self.granted = granted
+        if self.granted and any(each.fence == lease.fence for each in self.granted):
+            self.granted = [each for each in self.granted if each.fence != lease.fence]
             self.dropped.append(lease.key)
 
     def take_back(self) -> None:

@@ -28,7 +28,7 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     used_bytes: int
 
 
-class Claim(msgspec.Struct, kw_only=True, gc=False):
+class Claim(msgspec.Struct, gc=False):
     """A job whose processes are not known: what was in use when it began, and what it earned since."""
 
     since: float
@@ -169,9 +169,7 @@ class External:
 
     def claim(self, fence: int, declared: int, now: float) -> None:
         """A job begins of which nothing can be read."""
-        self._claims[fence] = Claim(
-            since=now, use_then=self._unattributed, external_then=self.external_bytes, declared=declared
-        )
+        self._claims[fence] = Claim(now, self._unattributed, self.external_bytes, declared)
 
     def redeclare(self, fence: int, declared: int, now: float) -> None:
         """It declares another amount; what it was credited beyond that is a ghost now."""

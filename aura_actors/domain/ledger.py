@@ -122,7 +122,9 @@ class Ledger:
         """What a lease for `spec` would take if it began now; None where something is in the way."""
         for way in _ways(spec):
             plan = Plan([], [])
-            if next(self._objections(way, now, plan, behind), None) is None:
+            for _ in self._objections(way, now, plan, behind):
+                break
+            else:
                 return plan
         return None
 
@@ -149,7 +151,8 @@ class Ledger:
     def _objections(self, spec: JobSpec, now: float, plan: Plan, behind: Reserved | None) -> Iterator[Objection]:
         """Everything in the way of `spec`; fills `plan` on the way."""
         if spec.job_slots:
-            size, free = self.slots.size, self.slots.size - self.slots.used
+            size = self.slots.size
+            free = size - self.slots.used
             left = free if behind is None else free - behind.spec.job_slots
             if left < 1:
                 waiting = behind.key if behind is not None and free >= 1 else None
@@ -165,9 +168,9 @@ class Ledger:
                 yield partial(say.no_such_unit, name)
         if spec.gpu is not None:
             yield from self._device_objections(spec, plan, behind)
+        fresh_since = now - self._fresh_seconds
         for account, amount in plan.charges:
-            room = account.room if behind is None else account.room - behind.of(account)
-            if amount > room or now - account.looked_at > self._fresh_seconds:
+            if amount > account.room or account.looked_at < fresh_since or behind is not None:
                 yield from self._account_objections(account, amount, now, behind)
         if spec.providers:
             for short in self._provider_objections(spec, now, behind):
@@ -198,8 +201,8 @@ class Ledger:
         if spec.scratch_bytes:
             charges.append((self.scratch, spec.scratch_bytes))
         for name, amount in spec.units:
-            if name in self.units:
-                charges.append((self.units[name], amount))
+            if (unit := self.units.get(name)) is not None:
+                charges.append((unit, amount))
         return charges
 
     def _device_objections(self, spec: JobSpec, plan: Plan, behind: Reserved | None) -> Iterator[Objection]:
@@ -349,11 +352,11 @@ class Ledger:
         return lease
 
 
-def _ways(spec: JobSpec) -> Iterator[JobSpec]:
+def _ways(spec: JobSpec) -> tuple[JobSpec, ...]:
     """How a job may begin, the best way first: with the devices that it prefers, or else without."""
-    yield spec
-    if spec.gpu is not None and not spec.gpu.required:
-        yield msgspec.structs.replace(spec, gpu=None)
+    if spec.gpu is None or spec.gpu.required:
+        return (spec,)
+    return spec, msgspec.structs.replace(spec, gpu=None)
 
 
 def _same(shortfall: Shortfall) -> Shortfall:

@@ -66,7 +66,8 @@ class Processor:
 
     def expected_percent(self, now: float) -> float:
         """What young jobs declared."""
-        self._grow_up(now)
+        if self._young:
+            self._grow_up(now)
         return self._declared / (10 * self.cores)
 
     def expected_busy_percent(self, now: float) -> float:

@@ -278,12 +278,11 @@ class Providers:
 
     def remember(self, needs: Sequence[ProviderNeed]) -> Callable[[], None]:
         """Call what is returned once slots are held as they are now: nothing was taken or reported, then."""
-        known = dict(self._known) if needs else {}
+        known = dict(self._known)
         undos = [known[key].remember() for need in merged(needs) if (key := need.name.casefold()) in known]
 
         def undo() -> None:
-            if needs:
-                self._known = known
+            self._known = known
             for each in undos:
                 each()
 

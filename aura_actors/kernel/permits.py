@@ -32,8 +32,11 @@ class Permits:
 
     def take(self, holder: Hashable) -> None:
         """Give `holder` a slot, above the size if need be: who may have one is decided before."""
-        size = self.size
-        self._limiter.total_tokens = max(size, self.used + 1)
+        size, used = self.size, self.used
+        if used < size:
+            self._limiter.acquire_on_behalf_of_nowait(holder)
+            return
+        self._limiter.total_tokens = used + 1
         self._limiter.acquire_on_behalf_of_nowait(holder)
         self._limiter.total_tokens = size
 
