@@ -29,7 +29,7 @@ class QueueRule(msgspec.Struct, frozen=True, kw_only=True):
 
     limit: int = 1024
     """Places, attended or not."""
-    pass_limit: int = 16
+    pass_limit: int = 8
     """Whoever was passed this often while it was the oldest is protected."""
     protect_after_seconds: float = 120.0
     """So is the oldest once it waited this long (W)."""

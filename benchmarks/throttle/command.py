@@ -27,8 +27,8 @@ FIRST = "ramp"
 EXTRA = {
     "liars": ("ours+caps",),
     "overdeclared": ("reservation+auto", "ours+auto"),
-    "overload": ("ours+lazy", "ours+pass8"),
-    "stream": ("ours+lazy", "ours+pass8"),
+    "overload": ("ours+lazy", "ours+pass16"),
+    "stream": ("ours+lazy", "ours+pass16"),
 }
 """Policies that are worth a look in a scenario beside the default ones."""
 

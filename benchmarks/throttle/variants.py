@@ -24,8 +24,8 @@ OPTIONS = {
     "auto": "reserve the learned p95 of the kind once five runs are known",
     "retry": "jobs that were killed are tried again",
     "lazy": "ours without a look when somebody has ended: once a second only",
-    "pass8": "ours, where the oldest is protected once it was passed 8 times",
-    "pass4": "the same with 4",
+    "pass4": "ours, where the oldest is protected once it was passed 4 times instead of 8",
+    "pass16": "the same with 16",
 }
 DEFAULT = ("none", "guide", "guide+retry", "reservation", "first-fit", "free-minus-predicted", "ours")
 LOOK_SECONDS = 1.0
@@ -70,5 +70,5 @@ def parse(text: str) -> Variant:
         auto="auto" in options,
         retry="retry" in options,
         lazy="lazy" in options,
-        pass_limit=8 if "pass8" in options else 4 if "pass4" in options else QueueRule().pass_limit,
+        pass_limit=4 if "pass4" in options else 16 if "pass16" in options else QueueRule().pass_limit,
     )

@@ -99,7 +99,7 @@ def test_a_smaller_one_may_pass_the_oldest() -> None:
 
 
 @pytest.mark.parametrize("from_line", [True, False])
-def test_the_oldest_is_protected_once_it_was_passed_sixteen_times(from_line: bool) -> None:
+def test_the_oldest_is_protected_once_it_was_passed_eight_times(from_line: bool) -> None:
     line, machine, passes = queue(waiter(1, LARGE)), busy(8), 0
     for number in range(2, 40):
         small = waiter(number, SMALL)
@@ -114,7 +114,7 @@ def test_the_oldest_is_protected_once_it_was_passed_sixteen_times(from_line: boo
             break
         machine.end(small.key)
         passes += 1
-    assert passes == line.passed("w1") == 16
+    assert passes == line.passed("w1") == 8
     assert line.protected_at(0) == waiter(1, LARGE)
 
 
