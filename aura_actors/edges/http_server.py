@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, cast
 
+import h11
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
@@ -31,6 +32,8 @@ CLOSING = "closing"
 
 _GOODBYE_SECONDS = 0.5
 _PIECE_BYTES = 64 * 1024
+_UNFINISHED = {h11.SEND_BODY, h11.ERROR}
+"""The peer has more to send of its request, or has sent what is none."""
 _HEAD = b"HTTP/1.1 "
 _INTERIM = b"HTTP/1.1 1"
 
@@ -173,6 +176,11 @@ class _Server(TCPServer):
             await self._say_goodbye()
 
     async def _say_goodbye(self) -> None:
+        """At once, or after a moment for what is still on its way: a reset would take our last words along."""
+        protocol = self.protocol.protocol
+        if not isinstance(protocol, H11Protocol) or protocol.connection.their_state not in _UNFINISHED:
+            self._life.cancel()
+            return
         self._over = True
         self._life.deadline = trio.current_time() + _GOODBYE_SECONDS
         try:
