@@ -1,7 +1,8 @@
 """The static page: every file read once, at start, and served from memory.
 
 Owns the headers that keep the page to itself: nothing from elsewhere, nothing inline, no markup made of strings
-(trusted types), no framing, no sniffing. Nothing is looked up on disk for a request, so no path can lead anywhere else.
+(trusted types), no framing, no sniffing. Nothing is looked up on disk for a request, so no path can lead anywhere
+else.
 """
 
 import hashlib
