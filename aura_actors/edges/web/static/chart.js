@@ -27,6 +27,7 @@ export class Chart {
   #options;
   #caption;
   #windowMs = 0;
+  #end = 0;
 
   constructor(host, series, { top = null, floor = 1, format }) {
     this.#host = host;
@@ -40,17 +41,14 @@ export class Chart {
     new ResizeObserver(() => this.#resize()).observe(host);
   }
 
-  draw(timeline, windowMs, period) {
-    if (!this.#plot && !this.#make()) return;
-    if (windowMs !== this.#windowMs) {
+  draw(timeline, windowMs) {
+    if (windowMs !== this.#windowMs) { // before the first size is taken: the caption's own is part of it
       this.#windowMs = windowMs;
       this.#caption.firstChild.textContent = `${windowMs / 60_000} min ago`;
       this.#caption.lastChild.textContent = "now";
     }
-    const end = Math.max(timeline.last, 0);
-    this.#plot.end = end;
-    this.#plot.windowMs = windowMs;
-    this.#plot.period = period;
+    if (!this.#plot && !this.#make()) return;
+    this.#end = Math.max(timeline.last, 0);
     this.#plot.setData(timeline.since(windowMs, this.#series.map(({ name }) => name)));
   }
 
@@ -76,7 +74,7 @@ export class Chart {
         points: { size: 7, width: 0, fill: (_, index) => color(this.#series[index - 1].color) },
       },
       scales: {
-        x: { time: true, range: (plot) => [plot.end - plot.windowMs, plot.end] },
+        x: { time: true, range: () => [this.#end - this.#windowMs, this.#end] },
         y: { range: (_, low, high) => [0, top ?? 1.12 * Math.max(floor, high ?? 0)] },
       },
       axes: [

@@ -64,7 +64,7 @@ function drawJobs(active) {
     put(fields.about, [job.kind, job.owner !== "anonymous" && job.owner, job.priority !== "normal" && job.priority]
       .filter(Boolean).join(" · "));
     put(fields.memory, bytes(job.memoryBytes));
-    put(fields.used, known(used) ? bytes(used) : "not known");
+    put(fields.used, bytes(used));
     meter(fields.bar, share(used, job.memoryBytes), known(used) ? `${bytes(used)} of ${bytes(job.memoryBytes)}` : "not known", 100);
     mark(fields.bar, "aria-label", `Memory that ${job.jobId} uses of what it reserved`);
     fields.fill.style.width = `${Math.min(100, share(used, job.memoryBytes) ?? 0)}%`;

@@ -4,7 +4,7 @@
  */
 import { dial } from "../bindings.js";
 import { Chart } from "../chart.js";
-import { period, secondsTo } from "../clock.js";
+import { secondsTo } from "../clock.js";
 import { $, bar, hide, list, mark, put } from "../dom.js";
 import { threshold, timeline, view } from "../state.js";
 import { bytes, celsius, count, duration, hertz, percent, watts } from "../words.js";
@@ -44,7 +44,7 @@ function drawDevice(fields, device) {
     left: `${bytes(device.usedMemoryBytes)} of ${bytes(device.totalMemoryBytes)}`, right: "",
   });
   put(fields.name, `GPU ${device.index}`);
-  charts.get(fields.chart).draw(timeline, view.windowMs, period());
+  charts.get(fields.chart).draw(timeline, view.windowMs);
 }
 
 /** No GPU is no news; one that cannot be looked at is. */

@@ -3,7 +3,6 @@
  * neither.
  */
 import { Chart } from "../chart.js";
-import { period } from "../clock.js";
 import { $, bar, hide, list, put } from "../dom.js";
 import { timeline, view } from "../state.js";
 import { bytes, count, known, percent } from "../words.js";
@@ -29,7 +28,7 @@ export function drawPressure({ pressure }) {
       right: known(full?.avg10Percent) && name !== "cpu" ? `all waited ${percent(full.avg10Percent)}` : "",
     });
   }, { key: ([name]) => name });
-  chart.draw(timeline, view.windowMs, period());
+  chart.draw(timeline, view.windowMs);
 }
 
 const GROUP = [

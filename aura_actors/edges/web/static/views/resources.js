@@ -3,7 +3,6 @@
  * chart; refuses to know how a chart is drawn.
  */
 import { Chart } from "../chart.js";
-import { period } from "../clock.js";
 import { $, bar, list, mark, meter, orEmpty } from "../dom.js";
 import { latest, threshold, timeline, view } from "../state.js";
 import { bytes, known, percent, rate } from "../words.js";
@@ -35,7 +34,7 @@ export function summarize() {
 
 export function drawResources({ cpu, disks }) {
   drawCores(cpu.perCoreUsagePercent ?? []);
-  for (const chart of charts) chart.draw(timeline, view.windowMs, period());
+  for (const chart of charts) chart.draw(timeline, view.windowMs);
   orEmpty("disks", disks.length > 0, "This machine reports no file system.");
   list($("disks"), "t-bar", disks, (fields, disk) => bar(fields, {
     name: disk.driveName, title: disk.driveLabel, value: percent(disk.usagePercent),
