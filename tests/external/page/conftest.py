@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,40 @@ addEventListener("securitypolicyviolation", (event) => console.error("policy:", 
 """
 
 
+class Chromium:
+    """One process for all tests of a worker, in a thread of its own: Playwright's loop must not meet Trio's."""
+
+    def __init__(self, command: str) -> None:
+        self._thread = ThreadPoolExecutor(1, "chromium")
+        self._thread.submit(self._open, command).result()
+
+    def _open(self, command: str) -> None:
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(executable_path=command, args=ARGUMENTS)
+
+    def show(self, look: Callable[[Page], None], context: dict[str, Any]) -> None:
+        """Call `look` with a page of a profile of its own, and wait until it is done."""
+
+        def shown() -> None:
+            profile = self._browser.new_context(**context)
+            try:
+                look(profile.new_page())
+            finally:
+                profile.close()
+
+        self._thread.submit(shown).result()
+
+    def close(self) -> None:
+        """End the process."""
+        self._thread.submit(self._browser.close).result()
+        self._thread.submit(self._playwright.stop).result()
+        self._thread.shutdown()
+
+
 class Browser:
     """One page at a time, and everything it complained about or asked of strangers."""
 
-    def __init__(self, chromium: str) -> None:
+    def __init__(self, chromium: Chromium) -> None:
         self.complaints: list[str] = []
         self.forgiven: tuple[str, ...] = ()
         """Complaints that a test brings about: a browser reports every connection that breaks."""
@@ -40,19 +71,17 @@ class Browser:
 
     def visit(self, url: str, look: Callable[[Page], None], **context: Any) -> None:
         """Open the page, look at it, close it. Blocking: call it in a thread where Trio runs."""
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=self._chromium, args=ARGUMENTS)
-            page = browser.new_context(**context).new_page()
+
+        def looking(page: Page) -> None:
             page.add_init_script(LISTEN)
             page.on("console", lambda message: self._hear(message.type, message.text))
             page.on("pageerror", lambda error: self.complaints.append(str(error)))
             page.on("request", lambda request: self._request(url, request.url))
             page.on("websocket", lambda socket: self._request(url, socket.url))
-            try:
-                page.goto(url)
-                look(page)
-            finally:
-                browser.close()
+            page.goto(url)
+            look(page)
+
+        self._chromium.show(looking, context)
 
     def _hear(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not any(each in text for each in self.forgiven):
@@ -64,10 +93,25 @@ class Browser:
             self.complaints.append(f"asked {asked}")
 
 
+@pytest.fixture(scope="session")
+def chromium_at() -> Iterator[Callable[[str], Chromium]]:
+    """Start it when the first test needs it."""
+    running: dict[str, Chromium] = {}
+
+    def at(command: str) -> Chromium:
+        if command not in running:
+            running[command] = Chromium(command)
+        return running[command]
+
+    yield at
+    for each in running.values():
+        each.close()
+
+
 @pytest.fixture
-def browser(program: Callable[[str, str], str]) -> Iterator[Browser]:
+def browser(program: Callable[[str, str], str], chromium_at: Callable[[str], Chromium]) -> Iterator[Browser]:
     """At the end nobody may have complained."""
-    made = Browser(program("chromium", "chromium"))
+    made = Browser(chromium_at(program("chromium", "chromium")))
     yield made
     assert made.complaints == []
 

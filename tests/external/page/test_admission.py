@@ -101,8 +101,8 @@ def test_whoever_may_only_read_is_offered_nothing_else(
 
     def look(page: Page) -> None:
         page.locator("#token").fill("only-read")
-        page.locator("#token").press("Enter")
         with page.expect_response("**/api/access") as answer:
+            page.locator("#token").press("Enter")
             live(page)
         assert answer.value.json() == {"owner": "viewer", "scopes": ["read"]}
         expect(page.locator("#cleanup")).to_contain_text("temp-files")

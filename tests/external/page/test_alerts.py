@@ -44,13 +44,14 @@ async def test_an_alert_is_shown_while_it_lasts_and_for_a_while_after(browser: "
 async def test_a_crash_is_told_and_the_tree_shows_it(browser: "Browser", tmp_path: Path) -> None:
     browser.forgiven = ("WebSocket connection to", "ERR_CONNECTION")
 
+    token = trio.lowlevel.current_trio_token()
     async with open_test_runtime(tmp_path / "data") as house:
 
         def look(page: Page) -> None:
             live(page)
-            trio.from_thread.run_sync(crash, house.runtime, "cleanup")
+            trio.from_thread.run_sync(crash, house.runtime, "cleanup", trio_token=token)
             expect(page.locator("#happenings")).to_contain_text("cleanup crashed", timeout=10_000)
-            trio.from_thread.run_sync(crash, house.runtime, "listener")
+            trio.from_thread.run_sync(crash, house.runtime, "listener", trio_token=token)
             expect(page.locator("#actors")).to_contain_text("crashed on purpose", timeout=20_000)
             live(page)
 

@@ -34,6 +34,7 @@ def test_the_charts_begin_with_what_happened_before_the_page_was_opened(
 ) -> None:
     def look(page: Page) -> None:
         with page.expect_response("**/api/metrics/history?*") as answer:
+            page.reload()
             live(page)
         before = len(answer.value.json()["entries"])
         assert before > 5

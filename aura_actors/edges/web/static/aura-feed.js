@@ -87,7 +87,7 @@ export class Feed {
   start() {
     if (this.#events) return;
     this.#events = new AbortController();
-    const on = (target, name, does) => target?.addEventListener(name, does, { signal: this.#events.signal });
+    const on = (target, name, does) => target?.addEventListener?.(name, does, { signal: this.#events.signal });
     on(globalThis.document, "visibilitychange", () => this.#visibilityChanged());
     on(globalThis, "online", () => this.retryNow());
     on(globalThis, "pagehide", () => this.#abandon()); // an open socket would keep the page out of the back cache
