@@ -25,6 +25,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE_SECONDS = 20
 LISTEN = """
 addEventListener("securitypolicyviolation", (event) => console.error("policy:", event.violatedDirective, event.blockedURI));
 """
@@ -55,8 +56,8 @@ class Chromium:
 
     def close(self) -> None:
         """End the process."""
-        self._thread.submit(self._browser.close).result()
-        self._thread.submit(self._playwright.stop).result()
+        self._thread.submit(self._browser.close).result(PATIENCE_SECONDS)
+        self._thread.submit(self._playwright.stop).result(PATIENCE_SECONDS)
         self._thread.shutdown()
 
 
