@@ -27,7 +27,8 @@ ARGUMENTS = [
 ]
 PATIENCE_SECONDS = 20
 LISTEN = """
-addEventListener("securitypolicyviolation", (event) => console.error("policy:", event.violatedDirective, event.blockedURI));
+addEventListener("securitypolicyviolation",
+  (event) => console.error("policy:", event.violatedDirective, event.blockedURI));
 """
 
 

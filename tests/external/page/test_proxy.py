@@ -1,5 +1,6 @@
 """The page behind nginx, below a path of its own: files, HTTP, the feed, a token and an operator's button."""
 
+import os
 import socket
 import subprocess
 import time
@@ -67,8 +68,13 @@ def nginx(command: str, folder: Path, upstream: str) -> Iterator[int]:
 
 
 def test_below_a_path_of_a_reverse_proxy_everything_works(
-    browser: "Browser", daemon: "Callable[..., Daemon]", program: Callable[[str, str], str], tmp_path: Path
+    browser: "Browser",
+    daemon: "Callable[..., Daemon]",
+    program: Callable[[str, str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin")  # where Debian has it, and users do not look
     command = program("nginx", "nginx-light")
     served = daemon(AURA_HTTP__TOKEN="s3cret", AURA_HTTP__ROOT_PATH="/tools/aura")
 

@@ -66,10 +66,8 @@ def test_what_happens_is_seen_within_the_interval_and_a_quarter_of_a_second(
             served.ask("POST", "api/admission/jobs", {"jobId": f"job-{number}", "memoryBytes": 1, "ttlSeconds": 99})
             waits.append(page.evaluate(WITHIN) - asked)
         painted: list[float] = page.evaluate("window.painted")
-        print(
-            f"sample to pixel {statistics.median(painted):.3f} s (longest {max(painted):.3f}, {len(painted)} samples)"
-        )
-        print(f"grant to pixel {statistics.median(waits):.3f} s (longest {max(waits):.3f}, {len(waits)} grants)")
+        for name, seconds in (("sample", painted), ("grant", waits)):
+            print(f"{name} to pixel {statistics.median(seconds):.3f} s ({max(seconds):.3f} of {len(seconds)})")
         assert statistics.median(painted) < PIXEL_SECONDS
         assert statistics.median(waits) < INTERVAL_SECONDS + PIXEL_SECONDS
 
@@ -97,10 +95,11 @@ def test_a_page_that_is_open_for_long_does_not_grow(browser: "Browser", daemon: 
         """Jobs come and go meanwhile, as rows of the page do."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            body = {"jobId": f"job-{next(numbers)}", "memoryBytes": 1, "ttlSeconds": 99}
+            name = f"job-{next(numbers)}"
+            body = {"jobId": name, "memoryBytes": 1, "ttlSeconds": 99}
             lease = served.ask("POST", "api/admission/jobs", body).json()["leaseId"]
-            expect(page.locator("#jobs")).to_contain_text(body["jobId"], timeout=10_000)
-            served.ask("DELETE", f"api/admission/jobs/{body['jobId']}", **{"Aura-Lease": lease})
+            expect(page.locator("#jobs")).to_contain_text(name, timeout=10_000)
+            served.ask("DELETE", f"api/admission/jobs/{name}", **{"Aura-Lease": lease})
             page.wait_for_timeout(500)
 
     browser.visit(served.url, look)

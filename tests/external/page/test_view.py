@@ -1,7 +1,7 @@
 """How the page can be used: on a phone, by keyboard alone, in light and dark, with everything named."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,6 +11,7 @@ from tests.external.page.conftest import live
 if TYPE_CHECKING:
     from tests.external.page.conftest import Browser, Daemon
 
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 pytestmark = pytest.mark.external
 
 BEYOND = """() => [...document.querySelectorAll("body *")].filter((element) => {
@@ -37,7 +38,8 @@ PALE = """() => {
   }).filter(([contrast]) => contrast < 4.5);
 }"""
 
-NAMELESS = """() => [...document.querySelectorAll("button, [role=meter], [role=progressbar], [role=region], input, a")]
+NAMELESS = """() => [...document.querySelectorAll(
+    "button, [role=meter], [role=progressbar], [role=region], [role=img], input, a")]
   .filter((element) => element.checkVisibility() && !element.closest(".skip"))
   .filter((element) => !(element.getAttribute("aria-label") || element.getAttribute("aria-labelledby") ||
     element.labels?.length || element.textContent.trim())).map((element) => element.outerHTML.slice(0, 80))"""
@@ -81,8 +83,8 @@ def test_every_text_can_be_read_in_light_and_dark_and_everything_has_a_name(
     def look(page: Page) -> None:
         live(page)
         expect(page.locator("#jobs tr")).to_have_count(3, timeout=10_000)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             assert page.evaluate(PALE) == []
         assert page.evaluate(NAMELESS) == []
 
