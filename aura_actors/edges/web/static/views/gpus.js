@@ -7,7 +7,7 @@ import { Chart } from "../chart.js";
 import { secondsTo } from "../clock.js";
 import { $, bar, hide, list, mark, put } from "../dom.js";
 import { threshold, timeline, view } from "../state.js";
-import { bytes, celsius, count, duration, hertz, percent, watts } from "../words.js";
+import { bytes, celsius, count, duration, hertz, known, percent, watts } from "../words.js";
 
 const FULL_PERCENT = 95;
 const charts = new WeakMap();
@@ -34,8 +34,8 @@ function drawDevice(fields, device) {
   put(fields.use, percent(device.usagePercent));
   put(fields.heat, celsius(heat));
   mark(fields.heat, "data-level", heat > threshold("gpu") ? "high" : null);
-  put(fields.power, device.powerLimitWatts ? `${watts(device.powerWatts)} of ${watts(device.powerLimitWatts)}`
-    : watts(device.powerWatts));
+  put(fields.power, device.powerLimitWatts && known(device.powerWatts)
+    ? `${device.powerWatts.toFixed(0)} / ${watts(device.powerLimitWatts)}` : watts(device.powerWatts));
   put(fields.clock, hertz(device.graphicsClockHertz));
   put(fields.processes, count(device.processes?.length));
   bar(fields, {
