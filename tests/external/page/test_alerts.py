@@ -29,10 +29,10 @@ async def test_an_alert_is_shown_while_it_lasts_and_for_a_while_after(browser: "
         expect(page.locator("#alerts")).to_be_hidden()
         machine.available_bytes = 50
         alert = page.locator("#alerts li")
-        expect(alert).to_contain_text("memory is at 95 % (threshold 85 %)", timeout=10_000)
+        expect(alert).to_contain_text("Memory is at 95 % (threshold 85 %)", timeout=10_000)
         expect(page.locator(dial)).to_have_attribute("data-level", "high")
         machine.available_bytes = 600
-        expect(alert).to_contain_text("memory is back at 40 %", timeout=10_000)
+        expect(alert).to_contain_text("Memory is back at 40 %", timeout=10_000)
         expect(alert).to_contain_text("over since")
         expect(page.locator("#happenings li")).to_have_count(2)
 

@@ -18,6 +18,10 @@ export const total = (numbers) => (known(numbers) ? count(sum(numbers)) : NA);
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 export const stampMs = (stamp) => (typeof stamp === "number" ? stamp * 1_000 : Date.parse(stamp));
 
+/** A sentence of the server as one of the page's: `cpu is at 95 %` begins with a word for people. */
+export const sentence = (text) => text.replace(/^(cpu|gpu)\b/, (name) => name.toUpperCase())
+  .replace(/^[a-z]/, (letter) => letter.toUpperCase());
+
 /** Powers of 1024, three digits at most: `1.5 GiB`. */
 export function bytes(value) {
   if (!known(value)) return NA;

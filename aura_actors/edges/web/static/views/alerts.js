@@ -3,7 +3,7 @@
  */
 import { secondsTo } from "../clock.js";
 import { $, hide, list, mark, put } from "../dom.js";
-import { duration } from "../words.js";
+import { duration, sentence } from "../words.js";
 
 const SHOWN_AFTER_SECONDS = 60;
 const cleared = new Map();
@@ -22,7 +22,7 @@ export function drawAlerts({ active }) {
   hide($("alerts"), !shown.length);
   list($("alerts"), "t-alert", shown, (fields, alert, item) => {
     mark(item, "data-cleared", String(Boolean(alert.clearedAt)));
-    put(fields.text, alert.text);
+    put(fields.text, sentence(alert.text));
     put(fields.since, alert.clearedAt ? `over since ${duration(-secondsTo(alert.clearedAt))}`
       : `for ${duration(-secondsTo(alert.raisedAt))}`);
   }, { key: ({ name }) => name });

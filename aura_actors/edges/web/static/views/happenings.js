@@ -3,14 +3,14 @@
  * and the sentence for each; events of before the page was opened are not known to it.
  */
 import { $, list, mark, orEmpty, put } from "../dom.js";
-import { bytes, count, duration, plural, stampMs, timeOfDay } from "../words.js";
+import { bytes, count, duration, plural, sentence, stampMs, timeOfDay } from "../words.js";
 
 const KEPT = 30;
 const happened = [];
 let number = 0;
 
 const SENTENCES = {
-  alerts: ({ text, clearedAt }) => ({ text, level: clearedAt ? "good" : "high" }),
+  alerts: ({ text, clearedAt }) => ({ text: sentence(text), level: clearedAt ? "good" : "high" }),
   actors: ({ event, child, error, count: lost, retrySeconds }) => (event === "crashed"
     ? { text: `${child} crashed: ${error}${retrySeconds === null ? "" : `; again in ${duration(retrySeconds)}`}`, level: "high" }
     : { text: `${plural(lost, "message")} reached nobody`, level: "near" }),
