@@ -31,6 +31,7 @@ async def test_an_alert_is_shown_while_it_lasts_and_for_a_while_after(browser: "
         alert = page.locator("#alerts li")
         expect(alert).to_contain_text("Memory is at 95 % (threshold 85 %)", timeout=10_000)
         expect(page.locator(dial)).to_have_attribute("data-level", "high")
+        expect(page).to_have_title("(1) Aura Actors")
         machine.available_bytes = 600
         expect(alert).to_contain_text("Memory is back at 40 %", timeout=10_000)
         expect(alert).to_contain_text("over since")

@@ -6,6 +6,7 @@ import { $, hide, list, mark, put } from "../dom.js";
 import { duration, sentence } from "../words.js";
 
 const SHOWN_AFTER_SECONDS = 60;
+const NAME = document.title;
 const cleared = new Map();
 
 /** An event of the topic. */
@@ -15,6 +16,8 @@ export function alertHappened(alert) {
 }
 
 export function drawAlerts({ active }) {
+  const title = active.length ? `(${active.length}) ${NAME}` : NAME;
+  if (document.title !== title) document.title = title;
   for (const [name, alert] of cleared) {
     if (-secondsTo(alert.clearedAt) > SHOWN_AFTER_SECONDS) cleared.delete(name);
   }
