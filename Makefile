@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help serve test check lint types contracts coverage wheel bench chaos mutants lock clean
+.PHONY: help serve test check lint types contracts coverage wheel bench chaos mutants soak lock clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
@@ -43,6 +43,9 @@ chaos: $(VENV)/.dev  ## Thousands of generated supervision trees against the mod
 
 mutants: $(VENV)/.dev  ## What the tests of the rules notice when those are changed on purpose; about an hour
 	@$(BIN)/python -m tests.mutation $(ARGS)
+
+soak: $(VENV)/.dev  ## The page open for ten minutes while jobs come and go: it does not grow; SECONDS=n takes that long
+	@AURA_PAGE_SECONDS=$(or $(SECONDS),600) $(BIN)/python -m pytest -q -s tests/external/page/test_speed.py $(ARGS)
 
 lock:  ## Renew both locks from pyproject.toml; needs uv
 	printf 'hatchling>=1.27\n' | uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 \

@@ -25,7 +25,6 @@ from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.topics import Component, Publication, Topics
 from aura_actors.wire import feed
 from aura_actors.wire.actors import Actors
-from aura_actors.wire.alerts import Alerts as AlertsNow
 from aura_actors.wire.cleanup import CleanupState
 
 INCIDENTS_SECONDS = 1.0
@@ -146,7 +145,7 @@ class Publisher(Actor[m.PublisherMessage]):
         for alert in changed:
             self._tell("alerts", public.alert(alert))
         if changed or self._alerts.active or self._topics["alerts"].value is None:
-            self._publish("alerts", AlertsNow(active=[public.alert(alert) for alert in self._alerts.active]))
+            self._publish("alerts", public.alerts_now(self._alerts))
 
     def _publish(self, topic: str, value: object) -> None:
         """The whole state of a topic."""

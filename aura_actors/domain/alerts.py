@@ -45,6 +45,11 @@ class Alerts:
         self._thresholds = thresholds
 
     @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """What is watched."""
+        return self._thresholds
+
+    @property
     def active(self) -> tuple[Alert, ...]:
         """What is exceeded now, in the order of the thresholds."""
         return tuple(self._active[t.name] for t in self._thresholds if t.name in self._active)

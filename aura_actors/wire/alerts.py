@@ -24,8 +24,23 @@ class Alert(Wire, frozen=True, kw_only=True):
     """The same as a sentence."""
 
 
+class AlertThreshold(Wire, frozen=True, kw_only=True):
+    """One value that is watched, as `[alerts]` sets it: what a gauge needs to colour itself."""
+
+    name: str
+    """`cpu`, `memory` or `gpu`."""
+    threshold: float
+    """An alert is raised above it."""
+    cleared_below: float
+    """It is over below this."""
+    unit: str
+    """Of both: % or °C."""
+
+
 class Alerts(Wire, frozen=True, kw_only=True):
-    """What is exceeded now."""
+    """What is exceeded now, and what is watched."""
 
     active: list[Alert]
-    """One for each threshold."""
+    """At most one for each threshold."""
+    thresholds: list[AlertThreshold]
+    """All of them; none before the first sample."""

@@ -28,6 +28,20 @@ async def test_an_alert_is_an_event_when_it_is_raised_and_when_it_is_over(tmp_pa
     assert over["data"]["raisedAt"] == raised["data"]["raisedAt"]
 
 
+async def test_the_snapshot_of_alerts_says_what_is_watched(tmp_path: Path) -> None:
+    async with open_test_runtime(tmp_path) as house:
+        publication = house.runtime.parts.topics["alerts"].value
+    assert publication is not None
+    told = msgspec.json.decode(publication.data)
+    assert told["active"] == []
+    assert [(each["name"], each["threshold"], each["unit"]) for each in told["thresholds"]] == [
+        ("cpu", 90.0, "%"),
+        ("memory", 85.0, "%"),
+        ("gpu", 85.0, "°C"),
+    ]
+    assert told["thresholds"][0]["clearedBelow"] == 85.0
+
+
 async def test_a_crash_and_its_dead_letters_are_events_of_the_topic_actors(tmp_path: Path) -> None:
     async with open_test_runtime(tmp_path) as house:
         parts = house.runtime.parts

@@ -4,7 +4,7 @@ Owns every translation, one file per subject, so that a name inside can change w
 present moment is an argument where a duration becomes a date.
 """
 
-from aura_actors.messages.public.actors import alert, tree
+from aura_actors.messages.public.actors import alert, alerts_now, tree
 from aura_actors.messages.public.admission import (
     Indexes,
     active_job,
@@ -33,6 +33,7 @@ __all__ = [
     "active_job",
     "admission_state",
     "alert",
+    "alerts_now",
     "gpu_indexes",
     "gpu_probe",
     "history",

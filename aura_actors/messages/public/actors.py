@@ -23,6 +23,19 @@ def alert(raised: alerts.Alert) -> wire_alerts.Alert:
     )
 
 
+def alerts_now(known: alerts.Alerts) -> wire_alerts.Alerts:
+    """The body of `/api/alerts`."""
+    return wire_alerts.Alerts(
+        active=[alert(each) for each in known.active],
+        thresholds=[
+            wire_alerts.AlertThreshold(
+                name=each.name, threshold=each.above, cleared_below=each.cleared_below, unit=each.unit
+            )
+            for each in known.thresholds
+        ],
+    )
+
+
 def tree(root: Supervisor, dead_letters: int) -> actors.Actors:
     """The supervision tree as it is now."""
     return actors.Actors(

@@ -1,10 +1,12 @@
 """HTTP over a real socket against a whole runtime: shapes, refusals, and who is let in."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
@@ -392,7 +394,7 @@ async def test_the_manual_names_every_operation_and_loads_nothing_from_elsewhere
         for path, operations in document["paths"].items():
             assert all(f"{method.upper()} {path}" in page.text for method in operations)
         assert "://" not in page.text
-        assert "default-src 'self'" in page.headers["content-security-policy"]
+        assert "style-src 'self'" in page.headers["content-security-policy"]
 
 
 async def test_every_reference_in_the_document_leads_somewhere(tmp_path: Path) -> None:
@@ -410,12 +412,41 @@ async def test_every_reference_in_the_document_leads_somewhere(tmp_path: Path) -
 async def test_the_page_is_served_with_a_strict_policy_and_revalidates(tmp_path: Path) -> None:
     async with served(tmp_path) as (client, _):
         page = await client.get("/")
-        assert "default-src 'self'" in page.headers["content-security-policy"]
-        assert "unsafe-inline" not in page.headers["content-security-policy"]
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy
+        assert ":" not in policy, "no scheme: nothing but ourselves"
         again = await client.get("/", headers={"If-None-Match": page.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
-        for name in ("app.js", "app.css", "aura-feed.js", "favicon.svg"):
-            assert (await client.get(f"/static/{name}")).status_code == 200
+        for name, kind in (
+            ("app.js", "text/javascript"),
+            ("views/queue.js", "text/javascript"),
+            ("app.css", "text/css"),
+            ("favicon.svg", "image/svg+xml"),
+            ("vendor/uPlot-LICENSE.txt", "text/plain"),
+        ):
+            file = await client.get(f"/static/{name}")
+            assert (file.status_code, file.headers["content-type"].partition(";")[0]) == (200, kind)
+
+
+async def test_the_page_names_only_files_that_are_served(tmp_path: Path) -> None:
+    """Follows every relative reference of the page, its styles and its modules, as a browser would."""
+    async with served(tmp_path) as (client, _):
+        seen, waiting = set[str](), ["/"]
+        while waiting:
+            path = waiting.pop()
+            answer = await client.get(path)
+            assert answer.status_code == 200, path
+            assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", answer.text), (
+                path
+            )
+            for quoted in re.findall(r'''(?:(?:src|href)=|from )"(\.[^"]+)"''', answer.text):
+                found = urljoin(path, quoted)
+                if found.startswith("/static/") and found not in seen:
+                    seen.add(found)
+                    waiting.append(found)
+        assert {"/static/aura-feed.js", "/static/views/queue.js", "/static/vendor/uPlot-1.6.32.js"} <= seen
 
 
 async def test_a_cleanup_run_on_request_reports_what_it_did(tmp_path: Path) -> None:

@@ -144,3 +144,11 @@ async def test_the_document_says_which_scope_an_operation_needs(tmp_path: Path) 
             assert security == ([{}] if operation.scope is None else [{}, {"bearer": [operation.scope]}])
         assert document["paths"]["/metrics"]["get"]["security"] == [{}, {"bearer": ["read"]}]
         assert "that a token needs" in (await client.get("/docs", headers=shown("read"))).text
+
+
+async def test_whoever_asks_is_told_which_scopes_it_has(tmp_path: Path) -> None:
+    async with served(tmp_path) as client:
+        reader = (await client.get("/api/access", headers=shown("read"))).json()
+        assert reader == {"owner": "read", "scopes": ["read"]}
+        everything = (await client.get("/api/access", headers={"Authorization": "Bearer s3cret"})).json()
+        assert everything == {"owner": "anonymous", "scopes": ["admit", "operate", "read"]}

@@ -39,8 +39,9 @@ export function fullJitter(attempt, random = Math.random) {
 /**
  * What `onState` is given:
  *   {state: "connecting"}
- *   {state: "live"}                            subscribed; frames flow
- *   {state: "waiting", retryAt, code, reason}  disconnected; `retryAt` is on performance.now()'s clock
+ *   {state: "live", recovered}                 subscribed; frames flow. `recovered` tells by topic whether everything
+ *                                              that was missed follows, in order
+ *   {state: "waiting", retryAt, code, reason}  disconnected; `retryAt` is on `now`'s clock
  *   {state: "unauthorized", code}              4401 or 4403: waits for `setToken`
  *   {state: "stopped"}
  */
@@ -65,14 +66,17 @@ export class Feed {
    * @param {number} [options.intervalMs]    at most one frame per topic in this time
    * @param {number} [options.hiddenIntervalMs]  the same while nobody looks at the page
    * @param {string[]} [options.recover]     topics whose missed frames are wanted after a reconnection
-   * @param {string|null} [options.token]
+   * @param {string|null} [options.token]    shown as subprotocol `bearer.TOKEN`, never in the URL
+   * @param {() => number} [options.random]  from 0 to 1, for the jitter
+   * @param {() => number} [options.now]     milliseconds that never go back
    * @param {(frame: {type: string, topic: string, epoch: string, seq: number, ts: any, data: any}) => void} [options.onFrame]
    * @param {(state: object) => void} [options.onState]
    * @param {(hello: {epoch: string, topics: string[], limits: object}) => void} [options.onHello]
    * @param {(problem: {pointer: string, detail: string}) => void} [options.onProblem]  the server refused a frame of ours
    */
   constructor(options) {
-    this.#options = { intervalMs: 1_000, hiddenIntervalMs: 10_000, recover: [], token: null, ...options };
+    this.#options = { intervalMs: 1_000, hiddenIntervalMs: 10_000, recover: [], token: null,
+      random: Math.random, now: () => performance.now(), ...options };
   }
 
   get state() {
@@ -83,7 +87,7 @@ export class Feed {
   start() {
     if (this.#events) return;
     this.#events = new AbortController();
-    const on = (target, name, does) => target?.addEventListener(name, does, { signal: this.#events.signal });
+    const on = (target, name, does) => target?.addEventListener?.(name, does, { signal: this.#events.signal });
     on(globalThis.document, "visibilitychange", () => this.#visibilityChanged());
     on(globalThis, "online", () => this.retryNow());
     on(globalThis, "pagehide", () => this.#abandon()); // an open socket would keep the page out of the back cache
@@ -153,20 +157,21 @@ export class Feed {
   }
 
   #closed(code, reason) {
-    const livedMs = this.#liveSince === null ? 0 : performance.now() - this.#liveSince;
+    const { now, random } = this.#options;
+    const livedMs = this.#liveSince === null ? 0 : now() - this.#liveSince;
     this.#abandon();
     if (code === CLOSE_NO_TOKEN || code === CLOSE_FORBIDDEN) {
       this.#become({ state: "unauthorized", code });
       return;
     }
     if (livedMs >= HEALTHY_MS) this.#attempt = 0;
-    const waitMs = fullJitter(this.#attempt++) + (BUSY_CODES.has(code) ? BUSY_FLOOR_MS : 0);
+    const waitMs = fullJitter(this.#attempt++, random) + (BUSY_CODES.has(code) ? BUSY_FLOOR_MS : 0);
     this.#timer = setTimeout(() => this.#connect(), waitMs);
-    this.#become({ state: "waiting", retryAt: performance.now() + waitMs, code, reason });
+    this.#become({ state: "waiting", retryAt: now() + waitMs, code, reason });
   }
 
   #receive(text) {
-    this.#lastHeard = performance.now();
+    this.#lastHeard = this.#options.now();
     let frame;
     try {
       frame = JSON.parse(text);
@@ -176,7 +181,7 @@ export class Feed {
     }
     switch (frame.type) {
       case "hello": return this.#greeted(frame);
-      case "subscribed": return this.#subscribed();
+      case "subscribed": return this.#subscribed(frame);
       case "snapshot":
       case "event": return this.#deliver(frame);
       case "error": return this.#options.onProblem?.(frame);
@@ -191,7 +196,7 @@ export class Feed {
     for (const [topic, last] of this.#seen) if (last.epoch !== hello.epoch) this.#seen.delete(topic);
     const silenceMs = (this.#limits.heartbeatSeconds ?? 10) * 1_000 * SILENT_HEARTBEATS;
     this.#watchdog = setInterval(() => {
-      if (performance.now() - this.#lastHeard > silenceMs) this.#drop("silence");
+      if (this.#options.now() - this.#lastHeard > silenceMs) this.#drop("silence");
     }, 1_000);
     this.#options.onHello?.(hello);
     this.#subscribe();
@@ -213,10 +218,10 @@ export class Feed {
     this.#socket.send(JSON.stringify(frame));
   }
 
-  #subscribed() {
+  #subscribed({ recovered = {} }) {
     if (this.#liveSince !== null) return;
-    this.#liveSince = performance.now();
-    this.#become({ state: "live" });
+    this.#liveSince = this.#options.now();
+    this.#become({ state: "live", recovered });
   }
 
   #deliver(frame) {

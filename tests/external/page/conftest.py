@@ -1,0 +1,194 @@
+"""The page in a real browser: a browser that notes every complaint, and a daemon in a process of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_SECONDS = 20
+LISTEN = """
+addEventListener("securitypolicyviolation",
+  (event) => console.error("policy:", event.violatedDirective, event.blockedURI));
+"""
+
+
+class Chromium:
+    """One process for all tests of a worker, in a thread of its own: Playwright's loop must not meet Trio's."""
+
+    def __init__(self, command: str) -> None:
+        self._thread = ThreadPoolExecutor(1, "chromium")
+        self._thread.submit(self._open, command).result()
+
+    def _open(self, command: str) -> None:
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(executable_path=command, args=ARGUMENTS)
+
+    def show(self, look: Callable[[Page], None], context: dict[str, Any]) -> None:
+        """Call `look` with a page of a profile of its own, and wait until it is done."""
+
+        def shown() -> None:
+            profile = self._browser.new_context(**context)
+            try:
+                look(profile.new_page())
+            finally:
+                profile.close()
+
+        self._thread.submit(shown).result()
+
+    def close(self) -> None:
+        """End the process."""
+        self._thread.submit(self._browser.close).result(PATIENCE_SECONDS)
+        self._thread.submit(self._playwright.stop).result(PATIENCE_SECONDS)
+        self._thread.shutdown()
+
+
+class Browser:
+    """One page at a time, and everything it complained about or asked of strangers."""
+
+    def __init__(self, chromium: Chromium) -> None:
+        self.complaints: list[str] = []
+        self.forgiven: tuple[str, ...] = ()
+        """Complaints that a test brings about: a browser reports every connection that breaks."""
+        self._chromium = chromium
+
+    def visit(self, url: str, look: Callable[[Page], None], **context: Any) -> None:
+        """Open the page, look at it, close it. Blocking: call it in a thread where Trio runs."""
+
+        def looking(page: Page) -> None:
+            page.add_init_script(LISTEN)
+            page.on("console", lambda message: self._hear(message.type, message.text))
+            page.on("pageerror", lambda error: self.complaints.append(str(error)))
+            page.on("request", lambda request: self._request(url, request.url))
+            page.on("websocket", lambda socket: self._request(url, socket.url))
+            page.goto(url)
+            look(page)
+
+        self._chromium.show(looking, context)
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning") and not any(each in text for each in self.forgiven):
+            self.complaints.append(text)
+
+    def _request(self, ours: str, asked: str) -> None:
+        origin = ours.rstrip("/") + "/"
+        if not asked.startswith((origin, origin.replace("http", "ws", 1))):
+            self.complaints.append(f"asked {asked}")
+
+
+@pytest.fixture(scope="session")
+def chromium_at() -> Iterator[Callable[[str], Chromium]]:
+    """Start it when the first test needs it."""
+    running: dict[str, Chromium] = {}
+
+    def at(command: str) -> Chromium:
+        if command not in running:
+            running[command] = Chromium(command)
+        return running[command]
+
+    yield at
+    for each in running.values():
+        each.close()
+
+
+@pytest.fixture
+def browser(program: Callable[[str, str], str], chromium_at: Callable[[str], Chromium]) -> Iterator[Browser]:
+    """At the end nobody may have complained."""
+    made = Browser(chromium_at(program("chromium", "chromium")))
+    yield made
+    assert made.complaints == []
+
+
+def live(page: Page) -> None:
+    """Wait until the page hears the server and shows what it heard."""
+    expect(page.locator("#connection-text")).to_have_text("live", timeout=20_000)
+    expect(page.locator("#age")).to_contain_text("old", timeout=20_000)
+
+
+class Daemon:
+    """`aura-actors serve` as a process; the port stays the same when it is started again."""
+
+    def __init__(self, folder: Path, config: str, **settings: str) -> None:
+        self.port = 0
+        self.data = folder / "data"
+        self._ready = folder / "ready"
+        self._config = folder / "aura.toml"
+        self._config.write_text(config)
+        self._settings = {"AURA_SAMPLER__INTERVAL": "200ms", **settings}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        """Come back when it is ready."""
+        self._ready.unlink(missing_ok=True)
+        command = [
+            sys.executable,
+            "-m",
+            "aura_actors",
+            "serve",
+            "--port",
+            str(self.port),
+            "--config",
+            str(self._config),
+        ]
+        self._process = subprocess.Popen(
+            [*command, "--data-dir", str(self.data), "--ready-file", str(self._ready)],
+            env={**os.environ, **self._settings},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        end = time.monotonic() + 30
+        while not self._ready.exists() or not self._ready.read_text():
+            assert self._process.poll() is None, "the daemon ended before it was ready"
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        self.port = int(json.loads(self._ready.read_text())["http"].rstrip("/").split(":")[-1].split("/")[0])
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """Send the signal, and wait until it is gone."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(20)
+            self._process = None
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
+        """One request, not through any proxy of the environment."""
+        with httpx2.Client(base_url=self.url, trust_env=False, timeout=20) as client:
+            return client.request(method, path, json=body, headers=headers)
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Start a daemon with a configuration, and settings by the name of their environment variable."""
+    with contextlib.ExitStack() as running:
+
+        def make(config: str = "", **settings: str) -> Daemon:
+            made = Daemon(tmp_path, config, **settings)
+            running.callback(made.end)
+            made.start()
+            return made
+
+        yield make

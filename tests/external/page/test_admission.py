@@ -1,0 +1,112 @@
+"""Admission on the page: what is reserved and used, who waits and why, and what an operator may do about it."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.external.page.conftest import live
+
+if TYPE_CHECKING:
+    from tests.external.page.conftest import Browser, Daemon
+
+pytestmark = pytest.mark.external
+
+CALM: dict[str, str] = {
+    "AURA_ADMISSION__CPU_THRESHOLD_PERCENT": "100",
+    "AURA_ADMISSION__MEMORY_THRESHOLD_PERCENT": "100",
+    "AURA_ADMISSION__RESERVED_FOR_UI": "0",
+    "AURA_ADMISSION__JOB_SLOTS": "2",
+}
+HOG = "import time; held = bytearray(b'x') * 300_000_000; print('held', flush=True); time.sleep(50)"
+
+
+def job(name: str, **more: Any) -> dict[str, Any]:
+    return {"jobId": name, "memoryBytes": 400_000_000, "ttlSeconds": 120, **more}
+
+
+def test_a_real_load_moves_the_gauges_and_the_queue_says_why_each_waits(
+    browser: "Browser", daemon: "Callable[..., Daemon]"
+) -> None:
+    served = daemon(**CALM)
+    hog = subprocess.Popen([sys.executable, "-c", HOG], stdout=subprocess.PIPE)
+
+    def look(page: Page) -> None:
+        live(page)
+        expect(page.locator("#jobs-empty")).to_have_text("No job is running.")
+        expect(page.locator("#queue-empty")).to_have_text("Nobody waits.")
+        assert served.ask("POST", "api/admission/jobs", job("render-1", pid=hog.pid)).status_code == 201
+        assert served.ask("POST", "api/admission/jobs", job("render-2")).status_code == 201
+        used = page.locator("#jobs tr", has_text="render-1").locator(".used .bar")
+        page.wait_for_function(
+            "(bar) => Number(bar.getAttribute('aria-valuenow')) > 70", arg=used.element_handle(), timeout=15_000
+        )
+        waits = threading.Thread(
+            target=served.ask, args=("POST", "api/admission/jobs", job("render-3", waitSeconds=30))
+        )
+        waits.start()
+        place = page.locator("#queue > li")
+        expect(place).to_contain_text("render-3", timeout=10_000)
+        expect(place.locator(".reasons")).to_contain_text("all 2 job slots are taken")
+        expect(place).to_contain_text("waits for 2 s", timeout=10_000)
+        page.locator("#jobs tr", has_text="render-2").get_by_role("button", name="Revoke").click()
+        page.get_by_role("dialog").get_by_role("button", name="End it").click()
+        expect(page.locator("#toasts")).to_contain_text("The lease of render-2 has ended.")
+        expect(page.locator("#jobs")).to_contain_text("render-3", timeout=10_000)
+        expect(page.locator("#queue-empty")).to_be_visible()
+        waits.join(10)
+
+    try:
+        assert hog.stdout is not None
+        assert hog.stdout.readline() == b"held\n"
+        browser.visit(served.url, look)
+    finally:
+        hog.kill()
+        hog.communicate()
+
+
+def test_an_operator_drains_and_admits_again(browser: "Browser", daemon: "Callable[..., Daemon]") -> None:
+    served = daemon(**CALM)
+
+    def look(page: Page) -> None:
+        live(page)
+        drain = page.locator("#drain")
+        drain.click()
+        page.keyboard.press("Escape")
+        expect(drain).to_have_attribute("aria-pressed", "false")
+        drain.click()
+        page.locator("#confirm-yes").click()
+        expect(drain).to_have_text("Admit again", timeout=10_000)
+        expect(page.locator("#brake")).to_contain_text("nothing new is admitted")
+        assert served.ask("POST", "api/admission/jobs", job("late")).status_code == 503
+        drain.click()
+        expect(drain).to_have_text("Drain", timeout=10_000)
+
+    browser.visit(served.url, look)
+    assert served.ask("POST", "api/admission/jobs", job("late")).status_code == 201
+
+
+def test_whoever_may_only_read_is_offered_nothing_else(
+    browser: "Browser", daemon: "Callable[..., Daemon]", tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("only-read")
+    token.chmod(0o600)
+    served = daemon(f'[[http.tokens]]\nname = "viewer"\nscopes = ["read"]\ntoken_file = "{token}"\n', **CALM)
+
+    def look(page: Page) -> None:
+        page.locator("#token").fill("only-read")
+        with page.expect_response("**/api/access") as answer:
+            page.locator("#token").press("Enter")
+            live(page)
+        assert answer.value.json() == {"owner": "viewer", "scopes": ["read"]}
+        expect(page.locator("#cleanup")).to_contain_text("temp-files")
+        expect(page.locator("#drain")).to_be_hidden()
+        expect(page.get_by_role("button", name="Dry run")).to_be_hidden()
+
+    browser.visit(served.url, look)

@@ -1,0 +1,91 @@
+"""The page and its server: it stays connected, asks nobody else, and needs the token that the server needs."""
+
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.external.page.conftest import live
+
+if TYPE_CHECKING:
+    from tests.external.page.conftest import Browser, Daemon
+
+pytestmark = pytest.mark.external
+
+UPTIME = '[data-value="process.uptimeSeconds"]'
+INKED = "(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((part) => part > 0)"
+BROKEN = ("WebSocket connection to", "ERR_CONNECTION_REFUSED")
+
+
+def test_the_page_moves_and_asks_nobody_else(browser: "Browser", daemon: "Callable[..., Daemon]") -> None:
+    def look(page: Page) -> None:
+        live(page)
+        clock = page.locator(UPTIME)
+        expect(clock).not_to_have_text(clock.inner_text(), timeout=15_000)
+        expect(page.locator("#actors")).to_contain_text("sampler")
+
+    browser.visit(daemon().url, look)
+
+
+def test_the_charts_begin_with_what_happened_before_the_page_was_opened(
+    browser: "Browser", daemon: "Callable[..., Daemon]"
+) -> None:
+    def look(page: Page) -> None:
+        with page.expect_response("**/api/metrics/history?*") as answer:
+            page.reload()
+            live(page)
+        before = len(answer.value.json()["entries"])
+        assert before > 5
+        page.wait_for_function("async () => (await import('./static/state.js')).timeline.size >= 3")
+        chart = page.locator("#cpu-chart canvas")
+        assert chart.evaluate(INKED)
+
+    served = daemon()
+    while len(served.ask("GET", "api/metrics/history").json()["entries"]) < 12:
+        time.sleep(0.1)
+    browser.visit(served.url, look)
+
+
+def test_a_daemon_that_was_killed_and_started_again_is_found_again(
+    browser: "Browser", daemon: "Callable[..., Daemon]"
+) -> None:
+    served = daemon()
+    browser.forgiven = BROKEN
+
+    def look(page: Page) -> None:
+        live(page)
+        served.end(signal.SIGKILL)
+        expect(page.locator("#connection-text")).to_have_text("reconnecting", timeout=10_000)
+        served.start()
+        live(page)
+        expect(page.locator("#happenings")).to_contain_text("The server was restarted.")
+        clock = page.locator(UPTIME)
+        expect(clock).not_to_have_text(clock.inner_text(), timeout=15_000)
+
+    browser.visit(served.url, look)
+
+
+def test_the_token_is_asked_for_kept_for_the_tab_and_forgotten_on_request(
+    browser: "Browser", daemon: "Callable[..., Daemon]"
+) -> None:
+    def look(page: Page) -> None:
+        box = page.locator('input[type="password"]')
+        expect(box).to_be_focused(timeout=15_000)
+        box.fill("wrong")
+        box.press("Enter")
+        expect(page.locator("#token-error")).to_have_text("This token was refused.")
+        box.fill("s3cret")
+        box.press("Enter")
+        live(page)
+        page.reload()
+        live(page)
+        assert "s3cret" not in page.url
+        assert page.evaluate("localStorage.length + document.cookie.length") == 0
+        page.locator("#forget").click()
+        expect(box).to_be_visible(timeout=15_000)
+
+    browser.forgiven = ("401",)
+    browser.visit(daemon(AURA_HTTP__TOKEN="s3cret").url, look)
