@@ -84,7 +84,8 @@ class Sampler(Actor[SamplerMessage]):
         """Take the first sample, and arrange for the others."""
         self._context = context
         await self._sample(everything=True)
-        context.after(min(SECOND_SAMPLE_SECONDS, self._interval_seconds), Tick())
+        if self._interval_seconds > SECOND_SAMPLE_SECONDS:
+            context.after(SECOND_SAMPLE_SECONDS, Tick())
         context.every(self._interval_seconds, Tick())
 
     async def close(self) -> None:

@@ -113,6 +113,16 @@ def disk(used_bytes: int) -> DiskReading:
     return DiskReading(filesystems=(root,))
 
 
+async def test_where_samples_are_200_ms_apart_anyway_the_second_is_not_taken_twice(
+    mock_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    rig = Rig(mock_clock, ScriptedCollector("memory", MEMORY), interval_seconds=0.2)
+    await nursery.start(rig.run)
+    assert (await rig.after(0.2)).number == 2
+    await wait_all_tasks_blocked(0.05)
+    assert rig.there(rig.latest.value).number == 2
+
+
 async def test_percentages_come_with_the_second_sample_200_ms_after_the_first(
     mock_clock: MockClock, nursery: trio.Nursery
 ) -> None:
