@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help serve test check lint types contracts coverage wheel bench chaos mutants soak lock clean
+.PHONY: help serve test check lint types contracts coverage wheel bench chaos kill-points rows-beside-a-writer mutants soak lock \
+	clean
 
 help:  ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*  ## /make \1\t/p' Makefile | expand -t 16
 
 serve: $(VENV)/.runtime  ## Start everything; make serve ARGS="--port 0" passes options
 	@$(BIN)/aura-actors serve $(ARGS)
@@ -40,6 +41,14 @@ chaos: $(VENV)/.dev  ## Thousands of generated supervision trees against the mod
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "to play the same again: make chaos SEED=$$seed"; \
 	env -u CI AURA_CHAOS_EXAMPLES=4000 $(BIN)/python -m pytest tests/kernel/test_supervision_model.py \
 		--hypothesis-seed=$$seed --timeout 1800 $(ARGS) || { echo "to play the same again: make chaos SEED=$$seed"; exit 1; }
+
+kill-points: $(VENV)/.dev  ## Kill a child at every modifying call of every cleanup protocol, and refuse every one; needs cc and strace
+	@env AURA_KILL_POINTS=all $(BIN)/python -m pytest tests/kill_points -n 4 -rA --no-header --timeout 3000 $(ARGS) \
+		| grep -E "kill points|passed|failed|FAILED|ERROR|Error"
+
+rows-beside-a-writer: $(VENV)/.dev  ## Archive 250,000 rows while a program writes; it must never wait for more than 250 ms
+	@env AURA_ROWS=250000 $(BIN)/python -m pytest tests/cleaners/test_rows_beside_a_writer.py -rA --no-header $(ARGS) \
+		| grep -E "rows archived|passed|failed|Error"
 
 mutants: $(VENV)/.dev  ## What the tests of the rules notice when those are changed on purpose; about an hour
 	@$(BIN)/python -m tests.mutation $(ARGS)

@@ -55,7 +55,11 @@ class Foreign(UsageError):
 
 
 class Gone(UsageError):
-    """There is no such lease, ticket or run, or no longer."""
+    """There is no such lease or ticket, or no longer."""
+
+
+class NotFound(UsageError):
+    """Nothing by this name is known."""
 
 
 class NeverFits(UsageError):

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from benchmarks import ask, decide, fanout, http, idle, restart, sample, throttle
+from benchmarks import ask, decide, fanout, http, idle, restart, sample, sweep, throttle
 from benchmarks.report import Report
 
 BENCHMARKS = {
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "http": http.run,
     "restart": restart.run,
     "sample": sample.run,
+    "sweep": sweep.run,
     "idle": idle.run,
 }
 NAMES = (*BENCHMARKS, "throttle")

@@ -205,7 +205,8 @@ status and body that it would have had alone, and nothing in it waits.
 A provider's slot takes `owner`, `tokens` (expected), `waitSeconds`, `ttlSeconds` and `pid`. One that still waits at the
 end leaves the queue: 429. `DELETE` of a slot takes `{"outcome": "ok" | "throttled" | "timeout", "tokens": used}`.
 
-`POST /api/cleanup/{task}/run` takes `{"dryRun": true}`, and `?wait=1` to answer with the report.
+`POST /api/cleanup/{task}/run` takes `{"dryRun": true}`, and `?wait=1` to answer with the report; else the run's id is for
+`GET /api/cleanup/runs/{runId}`, which is 202 until there is a report, and for `undo` and `stop`.
 """.splitlines()
 
 

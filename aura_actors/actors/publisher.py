@@ -20,6 +20,7 @@ from aura_actors.messages import public
 from aura_actors.messages import publisher as m
 from aura_actors.messages.admission_view import AdmissionView, Totals
 from aura_actors.messages.backlog import Backlog
+from aura_actors.messages.cleanup import CleanupNews
 from aura_actors.messages.history import Entry, History
 from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.topics import Component, Publication, Topics
@@ -37,6 +38,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     totals: Latest[Totals]
     admission: Latest[AdmissionView | None]
     cleanup: Latest[CleanupState]
+    cleaned: CleanupNews
     actors: Callable[[], Actors]
     incidents: Incidents
     threads: Callable[[], list[LimiterStatistics]]
@@ -83,6 +85,7 @@ class Publisher(Actor[m.PublisherMessage]):
             (self._world.snapshots, m.SnapshotChanged()),
             (self._world.admission, m.AdmissionChanged()),
             (self._world.cleanup, m.CleanupChanged()),
+            (self._world.cleaned.news, m.CleanupEnded()),
             (self._world.incidents.news, m.SomethingHappened()),
         ):
             context.follow(cell, message)
@@ -99,6 +102,9 @@ class Publisher(Actor[m.PublisherMessage]):
                     self._publish("providers", public.providers(view))
             case m.CleanupChanged():
                 self._publish("cleanup", self._world.cleanup.value)
+            case m.CleanupEnded():
+                for report in self._world.cleaned.drain():
+                    self._tell("cleanup", report)
             case m.SomethingHappened(waited=waited):
                 self._publish_incidents(waited=waited)
             case _:

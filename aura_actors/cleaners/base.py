@@ -1,134 +1,184 @@
-"""What every cleaner is: a frozen Struct of options that can scan a root and carry out a plan.
+"""What every cleaner is: a frozen Struct of options that works off one run, in small steps, on a bench.
 
-Owns the options that all of them share, and the books of a pass. Refuses to know schedules, journals and who
-reads the report.
+Owns the options that all of them share, and the books and the bench of a run. Refuses to know schedules, where the
+journal is kept and who reads the report.
 """
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
 
-from aura_actors.cleaners.cursor import Place
-from aura_actors.domain.retention import Item, Keep, Plan, Rule
+from aura_actors.cleaners.journal import Journal
+from aura_actors.cleaners.roots import Ground
+from aura_actors.domain.pins import Pins
+from aura_actors.domain.retention import Keep, Rule
 
 Every = Literal["hourly", "daily", "weekly"]
 
 MOST_FAILURES = 100
-LONGEST_PATH = 1_000
-
-ShouldStop = Callable[[], bool]
-"""Asked before every entry; True ends the pass soon, with everything already done still counted."""
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a pass is."""
-
-    scanned: int
-    removed: int
-    freed_bytes: int
+BATCH = 64
+"""Items between two commits of the journal; work yields at least as often."""
+LOOKS = 256
+"""Entries that a scan looks at between two yields."""
+QUARANTINE_SECONDS = 86_400.0
 
 
-class Pass:
-    """The books of one pass over one root. Invariant at its end: scanned = removed + kept, whatever happened."""
+class Listed(msgspec.Struct, frozen=True):
+    """One line of what a dry run saw."""
 
-    def __init__(
-        self,
-        root: str,
-        root_fd: int,
-        *,
-        should_stop: ShouldStop = lambda: False,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> None:
-        status = os.fstat(root_fd)
-        self.root = root
-        self.root_fd = root_fd
-        self.should_stop = should_stop
-        self.places = [Place(parent=0, depth=0, name="", device=status.st_dev, inode=status.st_ino)]
+    path: str
+    size_bytes: int
+    keep: str | None
+    """Why it stays; None for what would go."""
+
+
+class Books:
+    """What one run did so far. Invariant at the end of a run that was not stopped: scanned = removed + kept."""
+
+    def __init__(self, *, list_at_most: int = 0) -> None:
         self.scanned = 0
         self.removed = 0
         self.freed_bytes = 0
         self.freed_allocated_bytes = 0
+        self.quarantined = 0
+        """Of `removed`: how many lie in quarantine."""
+        self.quarantined_bytes = 0
+        self.restored = 0
         self.kept: Counter[Keep] = Counter()
         self.failures: dict[str, str] = {}
-        self.stopped = False
-        self._progress = progress
+        self.phase = ""
+        """What is being done, for people."""
+        self.total: int | None = None
+        """Items that the phase has before it, where that is known."""
+        self.total_bytes: int | None = None
+        """And the size of all that is to go."""
+        self.listing: list[Listed] = []
+        self.list_at_most = list_at_most
 
-    def stopping(self) -> bool:
-        """Ask `should_stop`; once it said yes, the pass is stopped for good."""
-        self.stopped = self.stopped or self.should_stop()
-        return self.stopped
+    def keep(self, reason: Keep, count: int = 1) -> None:
+        """So many items stay."""
+        if count:
+            self.kept[reason] += count
 
-    def saw(self) -> None:
-        """One more entry was scanned."""
-        self.scanned += 1
-        self._report()
-
-    def free(self, item: Item) -> None:
-        """One more item is gone, or would be."""
+    def free(self, size_bytes: int = 0, allocated_bytes: int = 0, *, quarantined: bool = False) -> None:
+        """One more item has left its place, or would."""
         self.removed += 1
-        self.freed_bytes += item.size_bytes
-        self.freed_allocated_bytes += item.allocated_bytes
-        self._report()
+        self.freed_bytes += size_bytes
+        self.freed_allocated_bytes += allocated_bytes
+        if quarantined:
+            self.quarantined += 1
+            self.quarantined_bytes += size_bytes
 
-    def fail(self, parent: int, name: str, error: OSError) -> None:
-        """Something could not be read or removed; the first hundred are remembered by path."""
+    def fail(self, path: str, error: OSError | str) -> None:
+        """Something could not be done; the first hundred are remembered by path."""
         if len(self.failures) < MOST_FAILURES:
-            self.failures[self.shown_path(parent, name)] = error.strerror or type(error).__name__
+            text = error if isinstance(error, str) else error.strerror or type(error).__name__
+            self.failures[path] = text
 
-    def relative_path(self, parent: int, name: str) -> str:
-        """The path of an entry from the root, as Python spells names (bytes that are no text as surrogates)."""
-        parts = [name]
-        while parent:
-            parts.append(self.places[parent].name)
-            parent = self.places[parent].parent
-        return "/".join(reversed(parts))
-
-    def shown_path(self, parent: int, name: str) -> str:
-        """The absolute path as text that can be printed: odd bytes and controls escaped, the middle cut if long."""
-        raw = os.fsencode(f"{self.root}/{self.relative_path(parent, name)}".rstrip("/"))
-        text = raw.decode("utf-8", "backslashreplace")
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-        half = LONGEST_PATH // 2
-        return text if len(text) <= LONGEST_PATH else f"{text[:half]}…{text[-half:]}"
-
-    def _report(self) -> None:
-        if self._progress is not None:
-            self._progress(Progress(scanned=self.scanned, removed=self.removed, freed_bytes=self.freed_bytes))
+    def list(self, path: str, size_bytes: int, keep: Keep | None = None) -> None:
+        """A line for the listing of a dry run, as long as there is room."""
+        if len(self.listing) < self.list_at_most:
+            self.listing.append(Listed(path, size_bytes, None if keep is None else keep.value))
 
 
-class Cleaner(Protocol):
-    """One kind of cleanup. `scan`, the retention rule and `apply` are apart, so that a plan can be looked at."""
+class Bench(msgspec.Struct, kw_only=True):
+    """What one run works with. `pins` may be replaced between two steps: jobs come and go while a run goes on."""
+
+    run_id: str
+    data_dir: str
+    now_ns: int
+    """What ages are counted from: for a real run the file system's time, for a dry run the wall clock's."""
+    journal: Journal
+    grounds: Mapping[str, Ground]
+    """The roots that were recognised when the program started, by path."""
+    dry_run: bool = False
+    pins: Pins = msgspec.field(default_factory=Pins)
+    database: str | None = None
+    """The application's SQLite file; None where there is none."""
+    quarantine_seconds: float = QUARANTINE_SECONDS
+    urgent: bool = False
+    """The disk is above its high mark."""
+    task: str = ""
+    books: Books = msgspec.field(default_factory=Books)
+
+
+class Job(Protocol):
+    """Something that can be driven step by step: a cleaner, an undo, a purge."""
+
+    def work(self, bench: Bench) -> Iterator[None]:
+        """Do it. Yields after every small batch; closing the iterator there ends the run with its books in order.
+
+        Raises `Declined` for a run that must not be, `OSError`, `sqlite3.Error` and `StoreUnavailable` for one that
+        cannot go on; what befalls single items goes into the books.
+        """
+        ...
+
+
+class Cleaner(Job, Protocol):
+    """One kind of cleanup."""
 
     @property
     def name(self) -> str:
         """The task's id, unique among the cleaners."""
         ...
 
-    def rule(self) -> Rule:
-        """What the options say about what may go."""
+    @property
+    def enabled(self) -> bool:
+        """It runs by itself."""
         ...
 
-    def scan(self, books: Pass) -> Iterator[Item]:
-        """Everything below the root. Blocks, changes nothing."""
+    @property
+    def periods(self) -> tuple[Every, ...]:
+        """How often."""
         ...
 
-    def apply(self, books: Pass, plan: Plan) -> None:
-        """Remove what the plan says, as far as it is still what was scanned. Blocks."""
+    def grounds_under(self, data_dir: str) -> tuple[str, ...]:
+        """The roots that must be recognised before it may work."""
+        ...
+
+    def recover(self, bench: Bench) -> Iterator[None]:
+        """Take up what a killed run left in a database or an archive; `work` begins with the same."""
+        ...
+
+    def put_back(self, bench: Bench, run_id: str) -> Iterator[None]:
+        """Undo what a run did to a database, once quarantine has given its files back."""
         ...
 
 
 class TaskOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration that every task has."""
 
+    enabled: bool = True
+    every: Every | tuple[Every, ...] = "hourly"
+
+    @property
+    def name(self) -> str:
+        """The task's id: the tag of its options."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def periods(self) -> tuple[Every, ...]:
+        """`every` as a tuple, whichever way it was written."""
+        return (self.every,) if isinstance(self.every, str) else self.every
+
+    def recover(self, bench: Bench) -> Iterator[None]:
+        """Nothing: a task of files alone is recovered by the journal."""
+        return iter(())
+
+    def put_back(self, bench: Bench, run_id: str) -> Iterator[None]:
+        """Nothing: a task of files alone is undone by the journal."""
+        return iter(())
+
+
+class FolderOptions(TaskOptions, frozen=True, kw_only=True):
+    """The configuration of a task that removes aged files from one folder."""
+
     folder: ClassVar[str]
     """Where the root is, below the data directory, unless `root` says otherwise."""
 
-    enabled: bool = True
-    every: Every | tuple[Every, ...] = "hourly"
     older_than_seconds: Annotated[float, Meta(ge=0)] = 86_400.0
     root: str | None = None
     exclude: tuple[str, ...] = ()
@@ -137,11 +187,19 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_bytes: Annotated[int, Meta(ge=0)] | None = None
     max_share: Annotated[float, Meta(ge=0, le=1)] = 1.0
 
-    @property
-    def periods(self) -> tuple[Every, ...]:
-        """`every` as a tuple, whichever way it was written."""
-        return (self.every,) if isinstance(self.every, str) else self.every
-
     def root_under(self, data_dir: str) -> str:
         """The root's path."""
         return self.root or f"{data_dir.rstrip('/')}/{self.folder}"
+
+    def grounds_under(self, data_dir: str) -> tuple[str, ...]:
+        """The one root."""
+        return (self.root_under(data_dir),)
+
+    def rule(self) -> Rule:
+        """The options as a retention rule."""
+        return Rule(
+            older_than_seconds=self.older_than_seconds,
+            max_files=self.max_files,
+            max_bytes=self.max_bytes,
+            max_share=self.max_share,
+        )

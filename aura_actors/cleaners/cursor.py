@@ -24,6 +24,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     name: str
     device: int
     inode: int
+    mode: int = 0
+
+
+Places = list[Place] | dict[int, Place]
 
 
 class Cursor:
@@ -32,7 +36,7 @@ class Cursor:
     With `hold_locks`, the shared flock that shows a directory to be free is kept while it stands there.
     """
 
-    def __init__(self, root_fd: int, places: list[Place], *, hold_locks: bool = False) -> None:
+    def __init__(self, root_fd: int, places: Places, *, hold_locks: bool = False) -> None:
         self._root_fd = root_fd
         self._hold_locks = hold_locks
         self._places = places

@@ -26,12 +26,16 @@ UNDERSTANDS_NO_LEASE = {
 }
 
 
-def lease(fd: int) -> Answer:
-    """Try to take the write lease on an open regular file; `free` means it is held until `fd` is closed."""
+def lease(fd: int, kind: int = fcntl.F_WRLCK) -> Answer:
+    """Try to take a lease on an open regular file; `free` means it is held until `fd` is closed.
+
+    The write lease is granted while nobody else has the file open; F_RDLCK while nobody has it open for writing,
+    and only through a descriptor that cannot write.
+    """
     # The default signal of a lease that somebody wants back, SIGIO, ends the process; SIGURG is ignored by default.
     fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
     try:
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, kind)
     except BlockingIOError:
         return "in-use"
     except OSError as error:
@@ -41,9 +45,9 @@ def lease(fd: int) -> Answer:
     return "free"
 
 
-def lease_is_whole(fd: int) -> bool:
+def lease_is_whole(fd: int, kind: int = fcntl.F_WRLCK) -> bool:
     """Whether a lease is still wanted by nobody."""
-    return fcntl.fcntl(fd, fcntl.F_GETLEASE) == fcntl.F_WRLCK
+    return fcntl.fcntl(fd, fcntl.F_GETLEASE) == kind
 
 
 class OpenFiles(msgspec.Struct, frozen=True):
@@ -61,6 +65,10 @@ class OpenFiles(msgspec.Struct, frozen=True):
         if (device, inode) in self.files or inode in self.mapped_inodes:
             return "in-use"
         return "free" if self.complete else "unknown"
+
+    def stand_in(self, device: int, inode: int) -> bool:
+        """Whether some process is known to be in a directory, or to have it open."""
+        return (device, inode) in self.files
 
 
 def read_open_files(proc: str = "/proc") -> OpenFiles:

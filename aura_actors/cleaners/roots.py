@@ -8,6 +8,7 @@ stored.
 import os
 import stat
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -62,6 +63,14 @@ def prepare_root(path: str, recorded: RootIdentity | None, *, keep_out: str) -> 
             os.close(root_fd)
     except OSError as error:
         raise Declined(f"{path} cannot be prepared: {error.strerror}") from error
+
+
+def recognised(grounds: Mapping[str, Ground], path: str) -> Ground:
+    """The root at `path`. Raises `Declined` where it was not recognised when the program started."""
+    try:
+        return grounds[path]
+    except KeyError:
+        raise Declined(f"{path} was not recognised as a folder of this program") from None
 
 
 def open_root(ground: Ground) -> int:

@@ -47,6 +47,18 @@ JOBS_COMMANDS: Final = {
     "revoke_job": ("revoke", "End a job's lease, or take its place in the queue away."),
 }
 """By function."""
+CLEANUP_COMMANDS: Final = {
+    "list_tasks": ("list", "List the cleanup tasks: when each runs next, and what its last run did."),
+    "run_task": (
+        "run",
+        """Run one task now, or join the run that is under way, and say what it did.
+
+        Exit status 0: done; 1: declined, failed, interrupted, or not all of it. Ctrl-C stops the run.
+        """,
+    ),
+    "undo_run": ("undo", "Put back what a run took, as long as that lies in quarantine."),
+}
+"""By function."""
 
 
 def build() -> App:
@@ -71,6 +83,10 @@ def build() -> App:
     for function, (name, summary) in JOBS_COMMANDS.items():
         jobs.command(f"aura_actors.cli.jobs:{function}", name=name, help=summary)
     app.command(jobs)
+    cleanup = App(name="cleanup", help="List the cleanup tasks, run one now, or undo a run.")
+    for function, (name, summary) in CLEANUP_COMMANDS.items():
+        cleanup.command(f"aura_actors.cli.cleanup:{function}", name=name, help=summary)
+    app.command(cleanup)
     app.register_install_completion_command(help="Install completion for this shell.")
     return app
 

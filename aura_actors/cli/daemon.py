@@ -19,7 +19,7 @@ from cyclopts import Parameter
 
 from aura_actors.cli.text import printable
 from aura_actors.client.run.remote import Reply
-from aura_actors.errors import Conflict, Gone, InvalidValue, Unavailable, UsageError
+from aura_actors.errors import Conflict, Gone, InvalidValue, NotFound, Unavailable, UsageError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _CONNECT_SECONDS: Final = 3.0
@@ -59,9 +59,12 @@ class Daemon:
         """The body of a 200. Raises Unavailable with one sentence for everything else."""
         return self._request("GET", path, None)
 
-    def post(self, path: str, body: Mapping[str, object]) -> bytes:
-        """The body of a 200, or nothing of a 204. Raises UsageError where it is the call, Unavailable otherwise."""
-        return self._request("POST", path, msgspec.json.encode(body))
+    def post(self, path: str, body: Mapping[str, object], *, wait_seconds: float = 0.0) -> bytes:
+        """The body of a 200 or 202, or nothing of a 204; the answer may take `wait_seconds` longer.
+
+        Raises UsageError where it is the call, Unavailable otherwise.
+        """
+        return self._request("POST", path, msgspec.json.encode(body), wait_seconds)
 
     def send(
         self,
@@ -72,7 +75,7 @@ class Daemon:
         wait_seconds: float = 0.0,
     ) -> Reply:
         """One request whose answer may take `wait_seconds` longer, whatever its status. Raises Unavailable."""
-        timeout = httpx2.Timeout(_ANSWER_SECONDS + wait_seconds, connect=_CONNECT_SECONDS)
+        timeout = _patience(wait_seconds)
         content = None if body is None else msgspec.json.encode(body)
         answer = self._send(method, path, content, headers or {}, timeout)
         return Reply(status=answer.status_code, content=answer.content)
@@ -84,9 +87,9 @@ class Daemon:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unavailable(f"{self.url} answered something that this version does not know: {error}") from error
 
-    def _request(self, method: str, path: str, body: bytes | None) -> bytes:
-        answer = self._send(method, path, body)
-        if answer.status_code not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+    def _request(self, method: str, path: str, body: bytes | None, wait_seconds: float = 0.0) -> bytes:
+        answer = self._send(method, path, body, timeout=_patience(wait_seconds))
+        if answer.status_code not in (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT):
             raise self._refusal(answer)
         return answer.content
 
@@ -116,6 +119,8 @@ class Daemon:
         status, detail = answer.status_code, _detail(answer.content)
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
             return InvalidValue(detail or "the daemon refused a value")
+        if status == HTTPStatus.NOT_FOUND and detail:
+            return NotFound(detail)
         if family := _USAGE.get(status):
             return family(detail or f"the daemon answered {status}")
         if status == HTTPStatus.UNAUTHORIZED:
@@ -152,6 +157,10 @@ def _client(where: str, option: str, token: str | None) -> httpx2.Client:
     )
     base_url = "http://localhost" if parts.scheme == "unix" else where
     return httpx2.Client(base_url=base_url, transport=transport, headers=headers, timeout=timeout, trust_env=False)
+
+
+def _patience(wait_seconds: float) -> httpx2.Timeout:
+    return httpx2.Timeout(_ANSWER_SECONDS + wait_seconds, connect=_CONNECT_SECONDS)
 
 
 def _split(where: str, option: str) -> SplitResult:

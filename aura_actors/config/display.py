@@ -6,7 +6,8 @@ from typing import Any
 from aura_actors.config.readers import Reader, quoted
 from aura_actors.config.schema import Path, Table, dotted, schema
 from aura_actors.config.secret import HIDDEN, Secret
-from aura_actors.config.sections import Section, Settings
+from aura_actors.config.section import Section
+from aura_actors.config.sections import Settings
 from aura_actors.config.tokens import holds_secret, tokens_toml
 
 

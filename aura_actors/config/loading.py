@@ -137,11 +137,13 @@ def _with_tokens(settings: Settings) -> Settings:
 
 def _checked(settings: Settings, found: Found) -> Settings:
     """What no key can know alone."""
-    admission, sampler = settings.admission, settings.sampler
+    admission, sampler, cleanup = settings.admission, settings.sampler, settings.cleanup
     if admission.lease_ttl > admission.max_lease_ttl:
         raise _pair("admission.lease_ttl", "admission.max_lease_ttl", found)
     if sampler.interval > sampler.history:
         raise _pair("sampler.interval", "sampler.history", found)
+    if cleanup.disk_low_percent > cleanup.disk_high_percent:
+        raise _pair("cleanup.disk_low_percent", "cleanup.disk_high_percent", found)
     return settings
 
 

@@ -12,7 +12,8 @@ import msgspec
 import msgspec.structs
 
 from aura_actors.config.readers import Reader
-from aura_actors.config.sections import Provider, Providers, Section, Settings, Unit, Units
+from aura_actors.config.section import Section
+from aura_actors.config.sections import Provider, Providers, Settings, Unit, Units
 from aura_actors.errors import InvalidValue
 
 Path = tuple[str, ...]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 import platformdirs
 
+from aura_actors.config.cleanup import Cleanup
 from aura_actors.config.readers import (
     Choice,
     Duration,
@@ -25,17 +26,10 @@ from aura_actors.config.readers import (
     WholeOr,
 )
 from aura_actors.config.secret import Secret
+from aura_actors.config.section import Interval, Names, Percent, PerMinute, Section
 from aura_actors.config.tokens import HttpToken, Tokens
 
-Percent = Annotated[float, Number(above=0, maximum=100)]
-Names = Annotated[tuple[str, ...], ListOf(Text(r"[!-~]+", "a name without spaces"))]
-Interval = Annotated[float, Duration(0.001)]
-PerMinute = Annotated[float | None, Number(above=0, maximum=1_000_000_000)]
 PROVIDER_NAME = Text(r"[A-Za-z0-9._-]{1,64}", "a provider name of 1 to 64 letters, digits and ._-")
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every table of the configuration."""
 
 
 class Http(Section, frozen=True, kw_only=True):
@@ -126,7 +120,7 @@ class Unit(Section, frozen=True, kw_only=True):
 class Units(Section, frozen=True, kw_only=True):
     """`[admission.units]`: dimensions that jobs ask for in `units`."""
 
-    by_name: dict[str, Unit] = {}
+    by_name: dict[str, Unit] = msgspec.field(default_factory=dict)
 
 
 class Admission(Section, frozen=True, kw_only=True):
@@ -181,7 +175,7 @@ class Providers(Section, frozen=True, kw_only=True):
 
     default_max_concurrent: Annotated[int, Whole(1)] = 5
     """Slots at a provider that has no table `[providers.NAME]` with `max_concurrent` of its own."""
-    by_name: dict[str, Provider] = {}
+    by_name: dict[str, Provider] = msgspec.field(default_factory=dict)
 
     def find(self, name: str) -> Provider:
         """The table of one provider, or an empty one. Names match in any case: the environment has its own."""
@@ -201,41 +195,6 @@ class Alerts(Section, frozen=True, kw_only=True):
     memory_percent: Percent = 85.0
     gpu_celsius: Annotated[float, Number(above=0, maximum=200)] = 85.0
     """Of the hottest device."""
-
-
-class CleanupTask(Section, frozen=True, kw_only=True):
-    """`[cleanup.TASK]`: one kind of cleanup."""
-
-    enabled: Annotated[bool, Flag()] = True
-    every: Annotated[tuple[str, ...], ListOf(Choice("hourly", "daily", "weekly"), single=True, minimum_items=1)] = (
-        "hourly",
-    )
-    """How often: "hourly", "daily", "weekly", or several of them."""
-    older_than: Annotated[float, Duration()] = 86_400.0
-    """Age since the last change, from which on a file goes."""
-    root: Annotated[Path | None, FilePath()] = None
-    """None is the task's own folder below `data_dir`."""
-    exclude: Annotated[tuple[str, ...], ListOf(Text())] = ()
-    """Glob patterns of paths below the root that are left alone."""
-    max_files: Annotated[int, Whole(1)] = 100_000
-    """The most that one run removes."""
-    max_bytes: Annotated[int | None, Size(1)] = None
-    """The most that one run removes, in bytes."""
-    max_share: Annotated[float, Number(above=0, maximum=1)] = 1.0
-    """The largest share of the entries that one run removes; counts above 1,000 entries."""
-
-
-class Cleanup(Section, frozen=True, kw_only=True):
-    """`[cleanup]`: when old things are cleared away, and which."""
-
-    enabled: Annotated[bool, Flag()] = True
-    start_delay: Annotated[float, Duration()] = 300.0
-    """Time from the start to the first run."""
-    hourly: Interval = 3_600.0
-    """How long "hourly" is."""
-    daily: Interval = 86_400.0
-    weekly: Interval = 604_800.0
-    temp_files: CleanupTask = msgspec.field(default_factory=CleanupTask, name="temp-files")
 
 
 class Log(Section, frozen=True, kw_only=True):
@@ -263,5 +222,5 @@ class Settings(Section, frozen=True, kw_only=True):
     alerts: Alerts = msgspec.field(default_factory=Alerts)
     cleanup: Cleanup = msgspec.field(default_factory=Cleanup)
     log: Log = msgspec.field(default_factory=Log)
-    sources: dict[str, str] = {}
+    sources: dict[str, str] = msgspec.field(default_factory=dict)
     """Dotted key to where its value was set; a key that is not here has its default. No setting itself."""

@@ -1,12 +1,13 @@
-"""When a cleanup task is due, and which run goes next.
+"""When a cleanup task is due.
 
-Owns due times, jitter, what to believe of stamps when the wall clock moves, and single flight. Refuses to know
-what a task does, and reads no clock: `wall` is unix seconds, `steady` a clock that is never set.
+Owns due times, jitter, and what to believe of stamps when the wall clock moves; which of those that are due goes
+next is `timetable`'s. Refuses to know what a task does, and reads no clock: `wall` is unix seconds, `steady` a
+clock that is never set.
 """
 
+import functools
 import hashlib
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
@@ -36,6 +37,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     every_seconds: tuple[float, ...]
     """Not empty. A task with several periods is due at the earliest of them."""
     enabled: bool = True
+    last_of_pass: bool = False
+    """It goes after every other task of the same period."""
 
     @property
     def period_seconds(self) -> float:
@@ -43,6 +46,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.every_seconds)
 
 
+@functools.lru_cache(maxsize=256)
 def jitter_seconds(timing: Timing) -> float:
     """A delay that is the same in every life of the program and different for every task.
 
@@ -82,12 +86,6 @@ def believed(finished_at: float | None, wall: float) -> float | None:
     return None if finished_at is None else min(finished_at, wall)
 
 
-def most_overdue(waits: Mapping[str, float]) -> str | None:
-    """The task that has been due for longest, by `wait_seconds` of each; None when none is due."""
-    due = [(wait, task) for task, wait in waits.items() if wait <= 0]
-    return min(due)[1] if due else None
-
-
 class Anchor(msgspec.Struct, frozen=True):
     """Both clocks, read together."""
 
@@ -102,45 +100,3 @@ class Anchor(msgspec.Struct, frozen=True):
 def clock_jumped(anchor: Anchor, wall: float, steady: float) -> bool:
     """Whether ages measured now would be wrong by more than can be drift."""
     return abs(anchor.moved_seconds(wall, steady)) > CLOCK_TOLERANCE_SECONDS
-
-
-class Flight(msgspec.Struct, frozen=True):
-    """One run, wanted or under way."""
-
-    run_id: str
-    task: str
-    dry_run: bool
-
-
-class Flights:
-    """At most one run at a time; at most one, waiting or running, per task and mode.
-
-    Every run walks a disk, so two at once would only slow each other down. Invariant: `waiting` and
-    `running` hold no (task, dry_run) twice, hence never more than twice as many as there are tasks.
-    """
-
-    def __init__(self) -> None:
-        self.running: Flight | None = None
-        self._waiting: deque[Flight] = deque()
-
-    def find(self, task: str, *, dry_run: bool) -> Flight | None:
-        """The run that a request for this task and mode joins. A dry run never joins a real one."""
-        everything = [*self._waiting, *([self.running] if self.running else [])]
-        return next((f for f in everything if (f.task, f.dry_run) == (task, dry_run)), None)
-
-    def add(self, flight: Flight) -> None:
-        """Put a run at the end of the line. ValueError if there is one to join."""
-        if self.find(flight.task, dry_run=flight.dry_run) is not None:
-            raise ValueError(f"{flight.task} has such a run already")
-        self._waiting.append(flight)
-
-    def start_next(self) -> Flight | None:
-        """Take the first in line, if nothing is running."""
-        if self.running is None and self._waiting:
-            self.running = self._waiting.popleft()
-            return self.running
-        return None
-
-    def land(self) -> None:
-        """The running one is over."""
-        self.running = None

@@ -3,7 +3,7 @@
 Owns no state. Edges know actors by their messages only, and this is the list of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
@@ -45,6 +45,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     ready: Callable[[], bool]
     bytes_per_job: int
     """What a job asks for that names no size."""
+    audit: Callable[[str, str, str | None], Awaitable[None]]
+    """Write down that somebody did something to something."""
     clock: Callable[[], float]
     wall: Callable[[], float]
 

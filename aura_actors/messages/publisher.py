@@ -15,6 +15,10 @@ class CleanupChanged(msgspec.Struct, frozen=True, tag=True):
     """There is a newer state of the cleanup tasks: publish cleanup."""
 
 
+class CleanupEnded(msgspec.Struct, frozen=True, tag=True):
+    """There are reports of cleanup runs that nobody was told of: publish them as events of cleanup."""
+
+
 class SomethingHappened(msgspec.Struct, frozen=True, tag=True):
     """There was a crash or a dead letter: publish events of actors, at most once a second.
 
@@ -24,4 +28,4 @@ class SomethingHappened(msgspec.Struct, frozen=True, tag=True):
     waited: bool = False
 
 
-PublisherMessage = SnapshotChanged | AdmissionChanged | CleanupChanged | SomethingHappened
+PublisherMessage = SnapshotChanged | AdmissionChanged | CleanupChanged | CleanupEnded | SomethingHappened

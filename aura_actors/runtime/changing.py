@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from aura_actors.config import Settings
-from aura_actors.config.sections import Section
+from aura_actors.config.section import Section
 from aura_actors.runtime import rules
 from aura_actors.runtime.parts import Parts
 

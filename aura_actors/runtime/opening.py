@@ -15,8 +15,9 @@ import trio
 
 from aura_actors.config import Settings
 from aura_actors.edges.http import page
+from aura_actors.runtime.held import Held, hold
 from aura_actors.runtime.library import Runtime
-from aura_actors.runtime.parts import Held, Parts, Surroundings, hold
+from aura_actors.runtime.parts import Parts, Surroundings
 from aura_actors.stores.data_dir import claim
 
 
@@ -59,6 +60,8 @@ async def open_runtime(
                         stopping.set()
         finally:
             default_threads.total_tokens = size_before  # the program's own, which the tuner resized
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(parts.audit.close, limiter=own_thread)
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(_let_go, held, folder, limiter=own_thread)

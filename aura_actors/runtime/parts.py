@@ -6,35 +6,33 @@ The one file that knows them all. Owns the supervision tree, as data; starts not
 import random
 import secrets
 import socket
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from aura_actors.actors.admission import Admission, Environment
-from aura_actors.actors.cleanup import Cleanup
+from aura_actors.actors.cleanup import Archive, Child, Cleanup, CleanupWorld, DiskPressure, Sweeper
 from aura_actors.actors.gpu import Gpu, Probe
 from aura_actors.actors.publisher import Publisher, World
 from aura_actors.actors.sampler import Sampler
 from aura_actors.actors.tuner import Tuner
+from aura_actors.cleaners.space import fullness
 from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
 from aura_actors.collectors.attribution import Attribution
 from aura_actors.config import Settings
 from aura_actors.domain.alerts import Alerts
 from aura_actors.domain.attribution import Root
+from aura_actors.domain.flights import Errand
 from aura_actors.domain.gpu import GpuState
-from aura_actors.domain.schedule import Periods
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.edges.bind import address_of
 from aura_actors.edges.feed import Desk, Feed, Limits
 from aura_actors.edges.http.app import build
 from aura_actors.edges.http.guard import Guard
-from aura_actors.edges.http.page import StaticFile
 from aura_actors.edges.listener import Listener
 from aura_actors.edges.prometheus import CleanupTally, Exposition, Sources, edges
 from aura_actors.edges.services import Services
-from aura_actors.errors import StoreUnavailable
 from aura_actors.kernel.cell import Cell, DeadLetter
 from aura_actors.kernel.child_spec import ChildSpec
 from aura_actors.kernel.latest import Latest
@@ -48,18 +46,17 @@ from aura_actors.messages import public
 from aura_actors.messages.admission import AdmissionMessage
 from aura_actors.messages.admission_view import AdmissionView, Totals
 from aura_actors.messages.backlog import Backlog
-from aura_actors.messages.cleanup import CleanupMessage
+from aura_actors.messages.cleanup import CleanupMessage, CleanupNews
 from aura_actors.messages.gpu import GpuMessage
 from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.publisher import PublisherMessage
 from aura_actors.messages.sampler import LookAgain, SamplerMessage
 from aura_actors.messages.topics import Component, Publication
 from aura_actors.messages.tuner import TunerMessage
-from aura_actors.runtime import rules, voice
-from aura_actors.stores.data_dir import DataDir, boot_id
-from aura_actors.stores.journal import Journal
-from aura_actors.stores.kinds import KindStore
-from aura_actors.stores.schedule import ScheduleStore
+from aura_actors.runtime import cleaning, rules, voice
+from aura_actors.runtime.audit import Audit
+from aura_actors.runtime.held import Held
+from aura_actors.stores.quarantine import QuarantineStore
 from aura_actors.wire.actors import Actors
 from aura_actors.wire.cleanup import CleanupReport, CleanupState
 from aura_actors.wire.feed import TOPICS
@@ -86,34 +83,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     chance: Callable[[], float] = random.random
     collectors: Sequence[Collector] = DEFAULT_COLLECTORS
     gpu: Probe = Probe()
-
-
-class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """What is opened before the tree runs and closed after it: blocking to make."""
-
-    data: DataDir
-    journal: Journal
-    schedule: ScheduleStore
-    kinds: KindStore
-    files: dict[str, StaticFile]
-
-
-def hold(data: DataDir, files: dict[str, StaticFile]) -> Held:
-    """Open the stores in a claimed data directory. Blocking. Raises `StoreUnavailable` or `InvalidValue`."""
-    journal = Journal(data.journal, boot=boot_id(), session=secrets.token_hex(8))
-    journal.open()
-    try:
-        kinds = KindStore(data.kinds)
-    except StoreUnavailable:
-        journal.close()
-        raise
-    try:
-        schedule = ScheduleStore(data.schedule)
-    except (sqlite3.Error, OSError) as error:
-        journal.close()
-        kinds.close()
-        raise StoreUnavailable(f"the state of the cleanup tasks {data.schedule} cannot be used: {error}") from error
-    return Held(data=data, journal=journal, schedule=schedule, kinds=kinds, files=files)
+    sweeper: Sweeper = Sweeper()
 
 
 class Parts:
@@ -147,7 +117,9 @@ class Parts:
         self.history = rules.history_of(settings)
         self.pauses = GcPauses()
         self.alerts = Alerts(rules.thresholds(settings))
-        self.cleanups = CleanupTally()
+        self.audit = Audit(held.data.path, self.threads.limiter("audit"), surroundings.wall, voice.unaudited)
+        self.cleanups = CleanupTally(lambda: self.cleanup_state.value)
+        self.cleaned = CleanupNews()
         self.components: Latest[tuple[Component, ...]] = Latest(())
         self.gpu: Cell[GpuMessage] = self._cell("gpu", self._gpu())
         self.sampler: Cell[SamplerMessage] = self._cell("sampler", self._sampler())
@@ -199,9 +171,10 @@ class Parts:
         self.incidents.crashed(crash)
         voice.crashed(crash)
 
-    def _cleaned(self, report: CleanupReport) -> None:
-        self.cleanups.add(report)
-        voice.cleaned(report)
+    def _cleaned(self, report: CleanupReport, errand: Errand) -> None:
+        self.cleanups.add(report, errand)
+        self.cleaned.add(report)
+        voice.cleaned(report, errand)
 
     def _limiters(self) -> list[LimiterStatistics]:
         return [*self.threads.statistics(), default_statistics()]
@@ -259,22 +232,30 @@ class Parts:
         self.sampler.ref.tell(LookAgain())
 
     def _cleanup(self) -> Callable[[], Cleanup]:
-        options = self.settings.cleanup
-        store_threads, sweep_threads = self.threads.limiter("cleanup-store"), self.threads.limiter("cleanup-sweep")
+        rule, held, around = cleaning.cleanup_rule(self.settings, self._held.data), self._held, self.surroundings
+        threads = self.threads.limiter("cleanup-store")
+        disks = DiskPressure(rule.marks, fullness, self.threads.limiter("cleanup-disks"))
+        world = CleanupWorld(
+            clock=around.boot_clock,
+            wall=around.wall,
+            hire=lambda nursery: Child.start(around.sweeper, nursery, voice.sweeper),
+            load=lambda: cleaning.load(self.snapshots.value, self.totals.value),
+            pins=lambda: self.seen.held_paths.paths,
+        )
         return lambda: Cleanup(
-            cleaners=[rules.temp_files(self.settings)],
-            data_dir=str(self._held.data.path),
-            store=self._held.schedule,
-            store_threads=store_threads,
-            sweep_threads=sweep_threads,
-            clock=self.surroundings.boot_clock,
-            wall=self.surroundings.wall,
+            rule,
+            world,
+            archive=Archive(
+                held.schedule,
+                rule.data_dir,
+                threads,
+                lambda: QuarantineStore(held.data.quarantine),
+                rule.quarantine_seconds,
+                around.wall,
+            ),
+            disks=disks,
             state=self.cleanup_state,
             publish=self._cleaned,
-            periods=Periods(
-                hourly_seconds=options.hourly, daily_seconds=options.daily, weekly_seconds=options.weekly
-            ),
-            start_delay_seconds=options.start_delay,
         )
 
     def _publisher(self) -> Callable[[], Publisher]:
@@ -283,6 +264,7 @@ class Parts:
             totals=self.totals,
             admission=self.view,
             cleanup=self.cleanup_state,
+            cleaned=self.cleaned,
             actors=self.actors,
             incidents=self.incidents,
             threads=self._limiters,
@@ -373,6 +355,7 @@ class Parts:
             topics=self.topics,
             history=self.history,
             epoch=self.epoch,
+            audit=self.audit.record,
             actors=self.actors,
             ready=self.ready,
             bytes_per_job=self.settings.admission.bytes_per_job,

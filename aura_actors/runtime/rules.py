@@ -7,11 +7,7 @@ import math
 import socket
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from aura_actors.actors.admission import AdmissionRule, Seen
-from aura_actors.cleaners import TempFiles
-from aura_actors.cleaners.base import Every
 from aura_actors.config import Settings
 from aura_actors.domain.accounts import Allowance
 from aura_actors.domain.alerts import Threshold
@@ -120,21 +116,6 @@ def thread_pool_rule(settings: Settings) -> ThreadPoolRule:
         calm_per_core=options.per_core,
         busy_per_core=options.per_core_busy,
         busy_percent=options.busy_percent,
-    )
-
-
-def temp_files(settings: Settings) -> TempFiles:
-    """The settings of the task `temp-files` as its cleaner takes them."""
-    task = settings.cleanup.temp_files
-    return TempFiles(
-        enabled=task.enabled and settings.cleanup.enabled,
-        every=msgspec.convert(task.every, tuple[Every, ...]),
-        older_than_seconds=task.older_than,
-        root=None if task.root is None else str(task.root),
-        exclude=task.exclude,
-        max_files=task.max_files,
-        max_bytes=task.max_bytes,
-        max_share=task.max_share,
     )
 
 

@@ -2,6 +2,7 @@
 
 import structlog
 
+from aura_actors.domain.flights import Errand
 from aura_actors.kernel.cell import DeadLetter
 from aura_actors.kernel.reports import CrashReport
 from aura_actors.kernel.watchdog import Stall
@@ -33,8 +34,13 @@ def crashed(crash: CrashReport) -> None:
     )
 
 
-def cleaned(report: CleanupReport) -> None:
-    """A cleanup is over."""
+def cleaned(report: CleanupReport, errand: Errand) -> None:
+    """A cleanup is over, or undone."""
+    if errand == "undo":
+        log.info(
+            "cleanup undone", task=report.task, run=report.run_id, restored=report.restored, detail=report.detail
+        )
+        return
     log.info(
         "cleanup finished",
         task=report.task,
@@ -44,6 +50,16 @@ def cleaned(report: CleanupReport) -> None:
         freed_bytes=report.freed_bytes,
         dry_run=report.dry_run,
     )
+
+
+def sweeper(text: str) -> None:
+    """What the process of a cleanup run prints, which it does only where it has a defect."""
+    log.warning("cleanup", says=text)
+
+
+def unaudited(text: str) -> None:
+    """What an operator did could not be written down."""
+    log.warning("audit", says=text)
 
 
 def buried(letter: DeadLetter) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from aura_actors.cleaners.layout import DATABASE
 from aura_actors.errors import AlreadyServed, InvalidValue
 
 
@@ -28,6 +29,16 @@ class DataDir:
     def schedule(self) -> Path:
         """The state of the cleanup tasks."""
         return self.path / "cleanup.db"
+
+    @property
+    def quarantine(self) -> Path:
+        """The journal of what cleanup moves."""
+        return self.path / "quarantine.db"
+
+    @property
+    def application(self) -> Path:
+        """The application's database, in the default layout."""
+        return self.path / DATABASE
 
     @property
     def kinds(self) -> Path:

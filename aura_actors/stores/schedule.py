@@ -1,4 +1,4 @@
-"""What the cleanup schedule must not forget: when each task began and ended, its report, its root.
+"""What the cleanup schedule must not forget: when each task began, how far it was, when it ended; reports, roots.
 
 Owns the tables; blocking, thread-safe, no Trio. Decides nothing: what is due is `domain.schedule`'s business,
 what a root's identity means is `cleaners.roots`'.
@@ -7,13 +7,17 @@ what a root's identity means is `cleaners.roots`'.
 import os
 import sqlite3
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from aura_actors.cleaners.roots import RootIdentity
 from aura_actors.stores.sqlite import open_database, transaction
-from aura_actors.wire.cleanup import CleanupReport
+from aura_actors.wire.cleanup import CleanupProgress, CleanupReport
+
+REMEMBERED_RUNS = 50
+"""Reports of real runs that are kept, and beyond them each of which something still lies in quarantine."""
 
 SCHEMA = (
     """
@@ -32,6 +36,15 @@ SCHEMA = (
         sentinel_inode TEXT NOT NULL
     );
     """,
+    """
+    ALTER TABLE cleanup_tasks ADD COLUMN cursor BLOB;  -- how far the run was: CleanupProgress as JSON
+    CREATE TABLE cleanup_runs (
+        ended INTEGER PRIMARY KEY,  -- grows with each
+        run_id TEXT NOT NULL UNIQUE,
+        quarantined INTEGER NOT NULL,
+        report BLOB NOT NULL        -- CleanupReport as JSON
+    );
+    """,
 )
 
 
@@ -44,6 +57,8 @@ class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: float | None = None
     outcome: str | None = None
     last_report: CleanupReport | None = None
+    cursor: CleanupProgress | None = None
+    """How far the run was when that was last written down."""
 
     @property
     def unfinished(self) -> bool:
@@ -67,7 +82,7 @@ class ScheduleStore:
         """Every task that ever ran, by id."""
         with self._lock:
             rows = self._connection.execute(
-                "SELECT task, run_id, started_at, finished_at, outcome, last_report FROM cleanup_tasks"
+                "SELECT task, run_id, started_at, finished_at, outcome, last_report, cursor FROM cleanup_tasks"
             ).fetchall()
         return {row[0]: _record(*row) for row in rows}
 
@@ -76,8 +91,17 @@ class ScheduleStore:
         with self._lock, transaction(self._connection) as connection:
             connection.execute(
                 "INSERT INTO cleanup_tasks (task, run_id, started_at) VALUES (?, ?, ?) ON CONFLICT (task) DO"
-                " UPDATE SET run_id = excluded.run_id, started_at = excluded.started_at, outcome = NULL",
+                " UPDATE SET run_id = excluded.run_id, started_at = excluded.started_at, outcome = NULL,"
+                " cursor = NULL",
                 (task, run_id, started_at),
+            )
+
+    def note(self, task: str, cursor: CleanupProgress) -> None:
+        """How far the run under way is: all that is known of it should nobody hear its end."""
+        with self._lock, transaction(self._connection) as connection:
+            connection.execute(
+                "UPDATE cleanup_tasks SET cursor = ? WHERE task = ? AND run_id = ? AND outcome IS NULL",
+                (msgspec.json.encode(cursor), task, cursor.run_id),
             )
 
     def finish(self, report: CleanupReport) -> None:
@@ -92,6 +116,25 @@ class ScheduleStore:
         """Replace a stamp that turned out to be in the future."""
         with self._lock, transaction(self._connection) as connection:
             connection.execute("UPDATE cleanup_tasks SET finished_at = ? WHERE task = ?", (finished_at, task))
+
+    def runs(self) -> list[CleanupReport]:
+        """What is remembered of the last real runs, the newest first."""
+        with self._lock:
+            rows = self._connection.execute("SELECT report FROM cleanup_runs ORDER BY ended DESC").fetchall()
+        return [report for (text,) in rows if (report := _report(text)) is not None]
+
+    def amend(self, reports: Iterable[CleanupReport]) -> None:
+        """Something became of what these runs put into quarantine."""
+        with self._lock, transaction(self._connection) as connection:
+            for report in reports:
+                text = msgspec.json.encode(report)
+                connection.execute(
+                    "UPDATE cleanup_runs SET report = ?, quarantined = ? WHERE run_id = ?",
+                    (text, report.quarantined, report.run_id),
+                )
+                connection.execute(
+                    "UPDATE cleanup_tasks SET last_report = ? WHERE run_id = ?", (text, report.run_id)
+                )
 
     def root(self, path: str) -> RootIdentity | None:
         """What was recorded about a root, by its path; None for a new one."""
@@ -110,11 +153,21 @@ class ScheduleStore:
             )
 
     def _close_run(self, report: CleanupReport, finished_at: float | None) -> None:
+        text = msgspec.json.encode(report)
         with self._lock, transaction(self._connection) as connection:
             connection.execute(
                 "UPDATE cleanup_tasks SET outcome = ?, last_report = ?, finished_at = coalesce(?, finished_at)"
                 " WHERE task = ? AND run_id = ?",
-                (report.outcome, msgspec.json.encode(report), finished_at, report.task, report.run_id),
+                (report.outcome, text, finished_at, report.task, report.run_id),
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO cleanup_runs (run_id, quarantined, report) VALUES (?, ?, ?)",
+                (report.run_id, report.quarantined, text),
+            )
+            connection.execute(
+                "DELETE FROM cleanup_runs WHERE quarantined = 0 AND ended NOT IN"
+                " (SELECT ended FROM cleanup_runs ORDER BY ended DESC LIMIT ?)",
+                (REMEMBERED_RUNS,),
             )
 
 
@@ -125,6 +178,7 @@ def _record(
     finished_at: float | None,
     outcome: str | None,
     last_report: bytes | None,
+    cursor: bytes | None,
 ) -> TaskRecord:
     return TaskRecord(
         task=task,
@@ -133,6 +187,7 @@ def _record(
         finished_at=finished_at,
         outcome=outcome,
         last_report=_report(last_report),
+        cursor=None if cursor is None else msgspec.json.decode(cursor, type=CleanupProgress),
     )
 
 

@@ -2,38 +2,51 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from aura_actors.cleaners import Declined, RootIdentity, TempFiles, prepare_root
+from aura_actors.cleaners import Bench, Declined, RootIdentity, prepare_root
 from aura_actors.cleaners import cursor as cursor_module
-from aura_actors.cleaners.base import Pass
 from aura_actors.cleaners.in_use import OpenFiles, read_open_files
-from aura_actors.cleaners.removal import remove
+from aura_actors.cleaners.removal import Removal
 from aura_actors.cleaners.roots import filesystem_now_ns, open_root
-from aura_actors.domain.retention import Keep, Plan, plan
+from aura_actors.cleaners.tree import Tree
+from aura_actors.cleaners.walk import Walk
+from aura_actors.domain.retention import Draft, Keep, Rule
 
 
 class Scanned:
-    """A pass between its plan and its execution."""
+    """A run between its plan and its execution."""
 
     def __init__(self, yard: Any) -> None:
-        self.books = Pass(str(yard.root), open_root(yard.ground))
-        cleaner = TempFiles(remove_symlinks=True)
-        self.plan: Plan = plan(cleaner.scan(self.books), yard.later_ns(), cleaner.rule())
+        self.bench: Bench = yard.bench()
+        self.books = self.bench.books
+        self.fd = open_root(yard.ground)
+        self.tree = Tree(str(yard.root), self.fd)
+        self.draft = Draft(self.bench.now_ns, Rule(older_than_seconds=86_400, remove_symlinks=True), list_kept=9)
+        self.steps = Walk(self.tree, self.draft, self.books).steps()
 
-    def apply(self, **options: Any) -> dict[str, int]:
-        remove(self.books, self.plan, **options)
-        os.close(self.books.root_fd)
+    def scan(self) -> "Scanned":
+        for _ in self.steps:
+            pass
+        self.plan = self.draft.finish()
+        return self
+
+    def apply(self, *, pause: Callable[[], None] = lambda: None, **options: Any) -> dict[str, int]:
+        """Carry the plan out, with a pause after every batch."""
+        for _ in Removal(self.bench, self.tree, **options).steps(self.plan):
+            pause()
+        os.close(self.fd)
         return {reason.value: count for reason, count in self.books.kept.items()}
 
 
 def test_a_file_that_was_replaced_is_left_alone(yard: Any) -> None:
     path = yard.file("a")
-    scanned = Scanned(yard)
+    scanned = Scanned(yard).scan()
     other = yard.root / "b"
     other.write_text("0123456789")
     other.rename(path)
@@ -43,14 +56,14 @@ def test_a_file_that_was_replaced_is_left_alone(yard: Any) -> None:
 
 def test_a_file_that_was_written_is_left_alone(yard: Any) -> None:
     path = yard.file("a")
-    scanned = Scanned(yard)
+    scanned = Scanned(yard).scan()
     path.write_text("something else")
     assert scanned.apply() == {"changed": 1}
 
 
 def test_a_file_that_was_linked_meanwhile_is_left_alone(yard: Any) -> None:
     path = yard.file("a")
-    scanned = Scanned(yard)
+    scanned = Scanned(yard).scan()
     os.link(path, yard.root / "b")
     assert scanned.apply() == {"changed": 1}
 
@@ -58,7 +71,7 @@ def test_a_file_that_was_linked_meanwhile_is_left_alone(yard: Any) -> None:
 @pytest.mark.parametrize("kind", ["fifo", "link", "folder"])
 def test_something_else_in_the_place_of_a_file_is_left_alone_and_not_opened(yard: Any, kind: str) -> None:
     path = yard.file("a")
-    scanned = Scanned(yard)
+    scanned = Scanned(yard).scan()
     path.unlink()
     if kind == "fifo":
         os.mkfifo(path)
@@ -72,7 +85,7 @@ def test_something_else_in_the_place_of_a_file_is_left_alone_and_not_opened(yard
 
 def test_a_link_in_the_place_of_a_directory_leads_nowhere(yard: Any) -> None:
     yard.file("x/precious", "keep me")
-    scanned = Scanned(yard)
+    scanned = Scanned(yard).scan()
     (yard.root / "x").rename(yard.root / "y")
     (yard.root / "x").symlink_to(yard.outside)
     assert scanned.apply() == {"changed": 2}
@@ -81,7 +94,7 @@ def test_a_link_in_the_place_of_a_directory_leads_nowhere(yard: Any) -> None:
 
 def test_a_directory_that_was_moved_out_is_left_alone(yard: Any, tmp_path: Path) -> None:
     yard.file("x/y/a")
-    scanned = Scanned(yard)
+    scanned = Scanned(yard).scan()
     away = tmp_path / "away"
     (yard.root / "x").rename(away)
     scanned.apply()
@@ -90,51 +103,46 @@ def test_a_directory_that_was_moved_out_is_left_alone(yard: Any, tmp_path: Path)
 
 
 def test_a_directory_that_is_moved_out_while_it_is_swept_loses_nothing_more(yard: Any, tmp_path: Path) -> None:
-    for n in range(4):
+    for n in range(70):
         yard.file(f"x/y/f{n}")
     yard.file("x/z/a")
-    scanned = Scanned(yard)
+    scanned = Scanned(yard).scan()
     away = tmp_path / "away"
 
-    def move_after_the_first() -> bool:
-        if scanned.books.removed == 1 and not away.exists():
+    def move_after_the_first_batch() -> None:
+        if not away.exists():
             (yard.root / "x").rename(away)
-        return False
 
-    scanned.books.should_stop = move_after_the_first
-    scanned.apply()
-    assert scanned.books.removed == 1
-    assert len([p for p in away.rglob("*") if p.is_file()]) == 4
+    scanned.apply(pause=move_after_the_first_batch)
+    assert scanned.books.removed == 64
+    assert len([p for p in away.rglob("*") if p.is_file()]) == 7
 
 
-def test_a_directory_that_is_moved_while_it_is_scanned_does_not_lead_the_scan_astray(yard: Any) -> None:
+def test_a_directory_that_is_moved_while_it_is_scanned_does_not_lead_the_scan_astray(
+    yard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its `..` is another directory now: the scan goes back to the root and finds the way by names."""
     yard.file("x/y/one/a")
     yard.file("x/y/two/a")
-    books = Pass(str(yard.root), open_root(yard.ground))
+    monkeypatch.setattr("aura_actors.cleaners.walk.LOOKS", 1)
+    scanned = Scanned(yard)
     moved = yard.root / "moved"
-
-    def move_the_first_leaf() -> bool:
-        if len(books.places) == 4 and not moved.exists():
-            (yard.root / "x" / "y" / books.places[3].name).rename(moved)
-        return False
-
-    books.should_stop = move_the_first_leaf
-    made = plan(TempFiles().scan(books), yard.later_ns(), TempFiles().rule())
-    assert (len(made.remove), len(made.directories), made.keep) == (2, 4, ())
-    remove(books, made)
-    os.close(books.root_fd)
+    for _ in scanned.steps:
+        if len(scanned.tree.places) == 4 and not moved.exists():
+            (yard.root / "x" / "y" / scanned.tree.places[3].name).rename(moved)
+    scanned.scan()
+    assert (len(scanned.plan.remove), len(scanned.plan.directories), scanned.plan.keep) == (2, 4, ())
+    assert scanned.apply() == {"changed": 2}
     assert yard.names() == {"moved", "moved/a"}
-    assert books.kept == {Keep.CHANGED: 2}
 
 
 def test_a_directory_that_got_a_new_file_is_not_removed(yard: Any) -> None:
     (yard.root / "x").mkdir()
-    scanned = Scanned(yard)
+    scanned = Scanned(yard).scan()
     yard.file("x/new").unlink()  # came and went: somebody works here
     assert scanned.apply() == {"changed": 1}
     yard.file("y/a")
-    scanned = Scanned(yard)
+    scanned = Scanned(yard).scan()
     yard.file("y/new")
     assert scanned.apply()["not-empty"] == 1
     assert yard.names() == {"y", "y/new"}
@@ -154,11 +162,11 @@ def test_a_directory_on_another_mount_of_the_same_file_system_is_not_entered(
 def test_entries_of_another_file_system_are_kept_and_not_entered(yard: Any) -> None:
     yard.file("x/a")
     yard.file("b")
-    books = Pass(str(yard.root), open_root(yard.ground))
-    books.places[0] = msgspec.structs.replace(books.places[0], device=1)
-    made = plan(TempFiles().scan(books), yard.later_ns(), TempFiles().rule())
-    os.close(books.root_fd)
-    assert {k.name: k.reason for k in made.keep} == {
+    scanned = Scanned(yard)
+    scanned.tree.places[0] = msgspec.structs.replace(scanned.tree.places[0], device=1)
+    scanned.scan()
+    os.close(scanned.fd)
+    assert {k.name: k.reason for k in scanned.plan.keep} == {
         "x": Keep.OTHER_FILESYSTEM,
         "b": Keep.OTHER_FILESYSTEM,
     }
@@ -178,14 +186,14 @@ def test_the_kernel_tells_mounts_apart(tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aura_actors.cleaners.removal.lease", lambda fd: "unknown")
+    monkeypatch.setattr("aura_actors.cleaners.hold.lease", lambda fd: "unknown")
 
 
 @pytest.mark.usefixtures("no_leases")
 def test_without_leases_the_map_of_processes_decides(yard: Any) -> None:
     held, _ = yard.file("held"), yard.file("free")
     status = held.stat()
-    scanned = Scanned(yard)
+    scanned = Scanned(yard).scan()
     seen = OpenFiles(frozenset({(status.st_dev, status.st_ino)}), frozenset(), complete=True)
     assert scanned.apply(read_processes=lambda: seen) == {"in-use": 1}
     assert yard.names() == {"held"}
@@ -195,7 +203,7 @@ def test_without_leases_the_map_of_processes_decides(yard: Any) -> None:
 def test_without_leases_what_cannot_be_known_stays(yard: Any) -> None:
     yard.file("a")
     blind = OpenFiles(frozenset(), frozenset(), complete=False)
-    assert Scanned(yard).apply(read_processes=lambda: blind) == {"unknown-use": 1}
+    assert Scanned(yard).scan().apply(read_processes=lambda: blind) == {"unknown-use": 1}
 
 
 @pytest.mark.usefixtures("no_leases")
@@ -208,7 +216,7 @@ def test_processes_are_looked_at_once_in_a_pass(yard: Any) -> None:
         looked.append(1)
         return OpenFiles(frozenset(), frozenset(), complete=True)
 
-    assert Scanned(yard).apply(read_processes=look) == {}
+    assert Scanned(yard).scan().apply(read_processes=look) == {}
     assert len(looked) == 1
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from aura_actors.cleaners import TempFiles, cursor, sweep
+from aura_actors.cleaners import Progress, Sweep, TempFiles, cursor, sweep
 
 
 def test_old_files_and_the_directories_they_leave_empty_go(yard: Any) -> None:
@@ -92,7 +92,7 @@ def test_a_failure_at_a_name_that_is_no_text_is_printable(yard: Any, monkeypatch
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(os, "unlink", refuse)
+    monkeypatch.setattr("aura_actors.cleaners.removal.move", refuse)
     swept = yard.sweep()
     assert swept.failures == {f"{yard.root}/\\xff\\n": "Operation not permitted"}
     assert swept.kept == {"failed": 1}
@@ -261,30 +261,37 @@ def test_the_caps_leave_the_rest_for_the_next_pass(yard: Any) -> None:
     assert len(yard.names()) == 4
 
 
-def test_a_pass_that_is_stopped_ends_at_the_next_entry(yard: Any) -> None:
-    for n in range(10):
+def test_a_pass_that_is_stopped_ends_with_its_batch(yard: Any) -> None:
+    for n in range(200):
         yard.file(f"f{n}")
-    asked = iter([False] * 14 + [True] * 100)  # eleven times in the scan (the sentinel too), then three removals
-    swept = sweep(TempFiles(), yard.ground, now_ns=yard.later_ns(), dry_run=False, should_stop=lambda: next(asked))
-    assert (swept.outcome, swept.removed) == ("interrupted", 3)
-    assert len(yard.names()) == 7
+    run = Sweep(TempFiles(), yard.bench())
+    while run.step(0).removed == 0:
+        pass
+    swept = run.stop()
+    assert (swept.outcome, swept.removed) == ("interrupted", 64)
+    assert len(yard.names()) == 200 - 64
+    assert run.stop() == swept
 
 
 def test_a_pass_that_is_stopped_while_scanning_removes_nothing(yard: Any) -> None:
     yard.file("a")
-    swept = sweep(TempFiles(), yard.ground, now_ns=yard.later_ns(), dry_run=False, should_stop=lambda: True)
+    swept = sweep(TempFiles(), yard.bench(), should_stop=lambda: True)
     assert (swept.outcome, swept.removed) == ("interrupted", 0)
     assert yard.names() == {"a"}
 
 
-def test_progress_is_told_as_it_happens(yard: Any) -> None:
-    for n in range(3):
+def test_progress_is_told_between_batches(yard: Any) -> None:
+    for n in range(300):
         yard.file(f"f{n}")
-    seen: list[Any] = []
-    sweep(TempFiles(), yard.ground, now_ns=yard.later_ns(), dry_run=False, progress=seen.append)
-    assert [p.scanned for p in seen[:3]] == [1, 2, 3]
-    assert [p.removed for p in seen[3:]] == [1, 2, 3]
-    assert seen[-1].freed_bytes == 30
+    seen: list[Progress] = []
+    run = Sweep(TempFiles(), yard.bench())
+    while isinstance(told := run.step(0), Progress):
+        seen.append(told)
+    assert [p.scanned for p in seen[:2]] == [256, 300]
+    assert [(p.phase, p.removed, p.total) for p in seen[1:]] == [
+        ("remove", n, 300) for n in (64, 128, 192, 256, 300)
+    ]
+    assert seen[-1].freed_bytes == 3_000
 
 
 def test_what_is_left_over_from_the_books_is_nothing(yard: Any) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_actors.domain.retention import FUTURE_SLACK_SECONDS, Item, Keep, Kind, Rule, judge, plan
+from aura_actors.domain.retention import FUTURE_SLACK_SECONDS, Item, Keep, Kind, Rule, judge, judge_stamp, plan
 
 HOUR_NS = 3_600 * 10**9
 NOW_NS = 1_000_000 * HOUR_NS
@@ -26,7 +26,7 @@ def item(name: str = "f", *, age_hours: float = 48, **fields: Any) -> Item:
 
 
 def reasons(items: list[Item], rule: Rule = DAY) -> dict[str, Keep]:
-    return {kept.name: kept.reason for kept in plan(items, NOW_NS, rule).keep}
+    return {kept.name: kept.reason for kept in plan(items, NOW_NS, rule, list_kept=100).keep}
 
 
 def test_an_old_file_goes_and_a_young_one_stays() -> None:
@@ -103,7 +103,7 @@ def test_directories_are_listed_from_the_bottom_up() -> None:
 
 def test_the_oldest_go_first_where_a_cap_bites() -> None:
     items = [item(str(age), age_hours=age) for age in (30, 50, 40)]
-    made = plan(items, NOW_NS, Rule(older_than_seconds=86_400, max_files=2))
+    made = plan(items, NOW_NS, Rule(older_than_seconds=86_400, max_files=2), list_kept=9)
     assert [i.name for i in made.remove] == ["50", "40"]
     assert [(k.name, k.reason) for k in made.keep] == [("30", Keep.OVER_CAP)]
 
@@ -145,9 +145,21 @@ RULES = st.builds(
 def test_every_item_is_removed_or_kept_and_nothing_new_or_over_a_cap_is_removed(
     items: list[Item], rule: Rule
 ) -> None:
-    made = plan(items, NOW_NS, rule)
+    made = plan(items, NOW_NS, rule, list_kept=len(items))
+    assert sum(made.kept.values()) == len(made.keep)
     assert sorted([i.name for i in made.remove] + [k.name for k in made.keep]) == sorted(i.name for i in items)
+    assert rule.older_than_seconds is not None
     assert all(NOW_NS - i.newest_ns >= int(rule.older_than_seconds * 1e9) for i in made.remove)
     assert all(i.links == 1 and i.obstacle is None and i.kind is not Kind.SPECIAL for i in made.remove)
     assert len(made.remove) <= rule.max_files
     assert rule.max_bytes is None or sum(i.size_bytes for i in made.remove) <= rule.max_bytes
+
+
+@pytest.mark.parametrize(
+    ("stamp", "reason"),
+    [(None, Keep.UNREADABLE), (1_061.0, Keep.FUTURE), (1_059.0, Keep.YOUNG), (901.0, Keep.YOUNG), (900.0, None)],
+)  # fmt: skip
+def test_a_record_is_as_old_as_its_stamp_says_and_a_stamp_from_the_future_is_not_believed(
+    stamp: float | None, reason: Keep | None
+) -> None:
+    assert judge_stamp(stamp, 1_000.0, older_than_seconds=100.0) is reason

@@ -10,14 +10,11 @@ from aura_actors.domain.schedule import (
     CLOCK_TOLERANCE_SECONDS,
     MAX_JITTER_SECONDS,
     Anchor,
-    Flight,
-    Flights,
     Periods,
     Timing,
     believed,
     clock_jumped,
     jitter_seconds,
-    most_overdue,
     wait_seconds,
 )
 
@@ -142,43 +139,7 @@ def test_a_stamp_from_the_future_becomes_now_once() -> None:
     assert believed(None, wall=100.0) is None
 
 
-def test_the_longest_due_task_goes_first() -> None:
-    assert most_overdue({"a": 5.0, "b": -1.0, "c": -9.0}) == "c"
-    assert most_overdue({"a": 5.0}) is None
-    assert most_overdue({}) is None
-
-
 @pytest.mark.parametrize(("moved", "jumped"), [(0, False), (-CLOCK_TOLERANCE_SECONDS - 1, True), (DAY, True)])
 def test_a_clock_that_was_set_is_told_from_time_passing(moved: float, jumped: bool) -> None:
     anchor = Anchor(wall=1e9, steady=50.0)
     assert clock_jumped(anchor, 1e9 + YEAR + moved, 50.0 + YEAR) is jumped
-
-
-def test_a_second_request_of_the_same_mode_finds_the_first_waiting_or_running() -> None:
-    flights = Flights()
-    first = Flight("1", "cache", False)
-    flights.add(first)
-    assert flights.find("cache", dry_run=False) is first
-    assert flights.start_next() is first
-    assert flights.find("cache", dry_run=False) is first
-    with pytest.raises(ValueError, match="already"):
-        flights.add(Flight("2", "cache", False))
-
-
-def test_a_dry_run_never_joins_a_real_one() -> None:
-    flights = Flights()
-    flights.add(Flight("1", "cache", False))
-    assert flights.find("cache", dry_run=True) is None
-
-
-def test_one_run_at_a_time_in_the_order_of_asking() -> None:
-    flights = Flights()
-    wanted = [Flight("1", "a", False), Flight("2", "b", False), Flight("3", "a", True)]
-    for flight in wanted:
-        flights.add(flight)
-    flown = []
-    while (started := flights.start_next()) is not None:
-        assert flights.start_next() is None
-        flown.append(started)
-        flights.land()
-    assert flown == wanted

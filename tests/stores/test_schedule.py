@@ -4,13 +4,14 @@ import datetime as dt
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from aura_actors.cleaners.roots import RootIdentity
 from aura_actors.errors import InvalidValue
-from aura_actors.stores.schedule import ScheduleStore
+from aura_actors.stores.schedule import REMEMBERED_RUNS, ScheduleStore
 from aura_actors.stores.sqlite import open_database, transaction
-from aura_actors.wire.cleanup import CleanupReport
+from aura_actors.wire.cleanup import CleanupProgress, CleanupReport
 
 
 def report(run_id: str, outcome: str = "done", finished_at: float = 2_000.0) -> CleanupReport:
@@ -155,3 +156,33 @@ def test_a_transaction_that_raises_changes_nothing(tmp_path: Path) -> None:
         connection.execute("INSERT INTO t VALUES (2)")
     assert connection.execute("SELECT n FROM t").fetchall() == [(2,)]
     connection.close()
+
+
+def test_the_last_fifty_runs_are_remembered_and_those_with_something_in_quarantine(tmp_path: Path) -> None:
+    store = ScheduleStore(tmp_path / "state.db")
+    for number in range(60):
+        kept = msgspec.structs.replace(report(f"r{number}"), quarantined=1 if number in (0, 3) else 0)
+        store.begin("temp-files", kept.run_id, 1_000.0)
+        store.finish(kept)
+    ids = [run.run_id for run in store.runs()]
+    assert ids[0] == "r59"
+    assert ids[-2:] == ["r3", "r0"]
+    assert len(ids) == REMEMBERED_RUNS + 2
+    store.amend([msgspec.structs.replace(report("r3"), restored=1)])
+    assert next(run for run in store.runs() if run.run_id == "r3").restored == 1
+    store.close()
+
+
+def test_how_far_a_run_was_is_known_to_the_next_life_and_void_for_the_next_run(tmp_path: Path) -> None:
+    store = ScheduleStore(tmp_path / "state.db")
+    progress = CleanupProgress(
+        run_id="r1", dry_run=False, phase="remove", scanned=9, removed=4, freed_bytes=40, total_bytes=None,
+        files_per_second=1.0,
+    )  # fmt: skip
+    store.begin("temp-files", "r1", 1_000.0)
+    store.note("temp-files", progress)
+    assert store.records()["temp-files"].cursor == progress
+    store.begin("temp-files", "r2", 2_000.0)
+    store.note("temp-files", progress)  # late: of another run
+    assert store.records()["temp-files"].cursor is None
+    store.close()

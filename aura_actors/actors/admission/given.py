@@ -7,6 +7,7 @@ import msgspec
 from aura_actors.actors.admission.turns import Turns
 from aura_actors.domain.asked import Asked, TtlRule
 from aura_actors.domain.busy_gate import BusyGate
+from aura_actors.domain.held_paths import HeldPaths
 from aura_actors.domain.ledger import LedgerRule
 from aura_actors.domain.needs import ProcessIdentity
 from aura_actors.domain.providers import Providers
@@ -36,6 +37,7 @@ class Seen(msgspec.Struct, kw_only=True):
     turns: Turns = msgspec.field(default_factory=Turns)
     counts: Counts = msgspec.field(default_factory=Counts)
     runs: Runs = msgspec.field(default_factory=Runs)
+    held_paths: HeldPaths = msgspec.field(default_factory=HeldPaths)
     draining: bool = False
 
 

@@ -22,7 +22,11 @@ STATES: dict[str, Any] = {
     "actors": actors.Actors,
 }
 """What `data` of a snapshot is."""
-EVENTS: dict[str, Any] = {"alerts": alerts.Alert, "actors": actors.Crashed | actors.DeadLetters}
+EVENTS: dict[str, Any] = {
+    "alerts": alerts.Alert,
+    "actors": actors.Crashed | actors.DeadLetters,
+    "cleanup": cleanup.CleanupReport,
+}
 """What `data` of an event is; other topics have none."""
 SERVER = feed.Hello | feed.Subscribed | feed.Snapshot | feed.Event | feed.Heartbeat | feed.ErrorFrame
 ANSWERS = session.Answer | session.Ended

@@ -14,6 +14,7 @@ operate = Operations("operate")
 async def revoke_job(call: Call) -> Answer:
     """End anybody's lease, or take a place in the queue away; the job is told when it renews."""
     await ask(call.services.admission, m.Revoke(job_id=call.path["jobId"], by=owner(call)))
+    await call.services.audit(owner(call), "jobs.revoke", call.path["jobId"])
     return Answer(body=b"", status=204)
 
 
@@ -21,4 +22,5 @@ async def revoke_job(call: Call) -> Answer:
 async def drain(call: Call) -> Answer:
     """Admit nothing new, or begin again; leases that live are left alone, whoever waits is sent away."""
     await ask(call.services.admission, m.Drain(on=call.body.on, by=owner(call)))
+    await call.services.audit(owner(call), "drain.on" if call.body.on else "drain.off", None)
     return Answer(body=wire.Drained(on=call.body.on))

@@ -44,6 +44,7 @@ STATUS: tuple[tuple[type[errors.AuraError], int, str], ...] = (
     (errors.Conflict, 409, "conflict"),
     (errors.Foreign, 403, "foreign"),
     (errors.Gone, 410, "gone"),
+    (errors.NotFound, 404, "not-found"),
     (errors.UsageError, 400, "usage"),
     (errors.Refused, 429, "no-room"),
     (errors.Draining, 503, "draining"),

@@ -1,33 +1,41 @@
 """Cleanup runs, added up since start: a report says what one run did, a scraper wants what all of them did."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import Metric
 
-from aura_actors.edges.prometheus.forms import counters, gauges
-from aura_actors.wire.cleanup import CleanupReport
+from aura_actors.domain.flights import Errand
+from aura_actors.edges.prometheus.forms import counters, gauge, gauges
+from aura_actors.wire.cleanup import CleanupReport, CleanupState
 
 
 class CleanupTally:
     """Sums over the reports. A dry run counts as a run and as nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: Callable[[], CleanupState]) -> None:
+        self._state = state
         self._runs: Counter[tuple[str, ...]] = Counter()
         self._freed: Counter[str] = Counter()
         self._removed: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
+        self._restored: Counter[str] = Counter()
         self._last_success: dict[str, float] = {}
 
-    def add(self, report: CleanupReport) -> None:
-        """Count one run."""
+    def add(self, report: CleanupReport, errand: Errand) -> None:
+        """Count one run. An undo's report is the undone run's, which was counted when it ended."""
         task = report.task
+        if errand == "undo":
+            self._runs[task, "undone"] += 1
+            self._restored[task] += report.restored
+            return
         self._runs[task, "dry run" if report.dry_run else report.outcome] += 1
         if report.dry_run:
             return
         self._freed[task] += report.freed_bytes
         self._removed[task] += report.removed
         self._failures[task] += len(report.failures)
+        self._restored[task] += report.restored
         if report.outcome == "done":
             self._last_success[task] = report.finished_at.timestamp()
 
@@ -43,3 +51,8 @@ class CleanupTally:
             "task",
             self._last_success,
         )
+        yield counters("aura_cleanup_restored_items", "Items put back from quarantine", "task", self._restored)
+        state = self._state()
+        yield gauge("aura_cleanup_quarantine_items", "Items in quarantine", state.quarantined)
+        yield gauge("aura_cleanup_quarantine_bytes", "Size of what lies in quarantine", state.quarantined_bytes)
+        yield gauge("aura_cleanup_disk_urgent", "1 while tasks are brought forward for a full disk", state.urgent)

@@ -128,9 +128,14 @@ class House:
         return await trio.open_tcp_stream("127.0.0.1", self.port)
 
 
+async def _unheard(actor: str, action: str, target: str | None) -> None:
+    """No audit."""
+
+
 def services(script: Script) -> Services:
     return Services(
         admission=script.ref,
+        audit=_unheard,
         cleanup=Probe("cleanup").ref,
         gpu=Probe("gpu").ref,
         snapshots=Latest(None),

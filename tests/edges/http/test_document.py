@@ -20,6 +20,8 @@ DELETE /api/admission/jobs/{jobId}, POST /api/admission/jobs/{jobId}/renew, POST
 POST /api/admission/jobs/{jobId}/revoke, POST /api/admission/drain, POST /api/admission/preflight,
 POST /api/admission/batch, GET /api/providers, POST /api/providers/{name}/slots,
 POST /api/providers/{name}/slots/{slotId}/renew, DELETE /api/providers/{name}/slots/{slotId}, GET /api/cleanup,
+POST /api/cleanup/{task}/run, POST /api/cleanup/runs/{runId}/undo, POST /api/cleanup/runs/{runId}/stop,
+GET /api/cleanup/runs, GET /api/cleanup/runs/{runId},
 GET /api/actors, GET /api/alerts, GET /health/live, GET /health/ready, GET /metrics, GET /openapi.json
 """.replace("\n", " ").split(", ")  # fmt: skip
 

@@ -451,9 +451,20 @@ async def test_the_page_names_only_files_that_are_served(tmp_path: Path) -> None
 
 async def test_a_cleanup_run_on_request_reports_what_it_did(tmp_path: Path) -> None:
     async with served(tmp_path) as (client, _):
-        (task,) = (await client.get("/api/cleanup")).json()["tasks"]
-        assert task["task"] == "temp-files"
+        tasks = (await client.get("/api/cleanup")).json()["tasks"]
+        assert [task["task"] for task in tasks] == [
+            "temp-files", "orphaned-uploads", "cache", "archive-projects", "failed-projects", "compress-logs",
+            "export-history", "action-logs", "archived-projects", "vacuum",
+        ]  # fmt: skip
         report = await client.post("/api/cleanup/temp-files/run?wait=1", json={"dryRun": True})
         assert (report.status_code, report.json()["dryRun"], report.json()["removed"]) == (200, True, 0)
+        run_id = report.json()["runId"]
+        assert (await client.get(f"/api/cleanup/runs/{run_id}")).json() == report.json()
+        assert [run["runId"] for run in (await client.get("/api/cleanup/runs")).json()["runs"]] == [run_id]
+        undo = await client.post(f"/api/cleanup/runs/{run_id}/undo")
+        assert (undo.status_code, "dry run" in undo.json()["detail"]) == (409, True)
+        for verb in ("undo", "stop"):
+            assert (await client.post(f"/api/cleanup/runs/unknown/{verb}")).status_code == 404
         started = await client.post("/api/cleanup/temp-files/run")
         assert started.status_code == 202
+        assert started.json()["joined"] is False

@@ -4,13 +4,14 @@ import datetime as dt
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from aura_actors.edges.prometheus.cleanup import CleanupTally
 from aura_actors.edges.prometheus.forms import gauges
 from aura_actors.testing import open_test_runtime
-from aura_actors.wire.cleanup import CleanupReport
+from aura_actors.wire.cleanup import CleanupReport, CleanupState
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(hours=1)
@@ -35,9 +36,11 @@ def samples(tally: CleanupTally) -> dict[str, float]:
 
 
 def test_runs_are_added_up_and_a_dry_run_frees_nothing() -> None:
-    tally = CleanupTally()
+    tally = CleanupTally(lambda: CleanupState(tasks=[], quarantined=4, quarantined_bytes=40, urgent=True))
     for each in (report(), report(), report(dry_run=True), report("declined", removed=0, at=LATER)):
-        tally.add(each)
+        tally.add(each, "sweep")
+    # Its report is the undone run's, whose numbers were counted when it ended.
+    tally.add(msgspec.structs.replace(report(), restored=3), "undo")
     assert samples(tally) == {
         "aura_cleanup_runs_total temp-files done": 2,
         "aura_cleanup_runs_total temp-files dry run": 1,
@@ -45,7 +48,12 @@ def test_runs_are_added_up_and_a_dry_run_frees_nothing() -> None:
         "aura_cleanup_freed_bytes_total temp-files": 300,
         "aura_cleanup_removed_items_total temp-files": 6,
         "aura_cleanup_failures_total temp-files": 3,
+        "aura_cleanup_runs_total temp-files undone": 1,
         "aura_cleanup_last_success_timestamp_seconds temp-files": NOW.timestamp(),
+        "aura_cleanup_restored_items_total temp-files": 3,
+        "aura_cleanup_quarantine_items": 4,
+        "aura_cleanup_quarantine_bytes": 40,
+        "aura_cleanup_disk_urgent": 1,
     }
 
 

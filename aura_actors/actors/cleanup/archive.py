@@ -1,0 +1,175 @@
+"""What outlives a run: the store's records, the reports, and the roots that were recognised.
+
+Owns every call of the store, each in a thread, and what becomes of the reports when quarantine changes. Decides
+nothing about when runs happen.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import ParamSpec, TypeVar
+
+import msgspec
+import trio
+
+from aura_actors.actors.cleanup.board import Board, Task, report_of
+from aura_actors.actors.cleanup.reports import Reports
+from aura_actors.cleaners import Declined, Ground, Swept, prepare_root
+from aura_actors.domain.flights import Flight
+from aura_actors.stores.quarantine import Held, QuarantineStore
+from aura_actors.stores.schedule import ScheduleStore, TaskRecord
+from aura_actors.wire.cleanup import CleanupProgress, CleanupReport
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CUT_SHORT = "the run was cut short by the end of the program or of its process"
+
+
+class Archive:
+    """One incarnation's view of what is stored. `threads` is a limiter of one thread, used for nothing else.
+
+    `open_journal` opens the journal of the quarantine; it blocks. `wall` is unix seconds.
+    """
+
+    def __init__(
+        self,
+        store: ScheduleStore,
+        data_dir: str,
+        threads: trio.CapacityLimiter,
+        open_journal: Callable[[], QuarantineStore],
+        quarantine_seconds: float,
+        wall: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._data_dir = data_dir
+        self._threads = threads
+        self._open_journal = open_journal
+        self._quarantine_seconds = quarantine_seconds
+        self._wall = wall
+        self.reports = Reports()
+        self.grounds: dict[str, Ground] = {}
+        """Every root that was recognised, by path."""
+        self.refusals: dict[str, str] = {}
+        """By task: why it has no root that it may work on."""
+
+    async def recover(self, board: Board) -> bool:
+        """Read everything, and prepare the roots. True where a run had been cut short, or work on quarantine."""
+        return await self._in_thread(self._recover, board, self._wall())
+
+    async def begin(self, flight: Flight, started_at: float) -> None:
+        """A real run begins: until its end is written, it counts as unfinished."""
+        await self._in_thread(self._store.begin, flight.task, flight.run_id, started_at)
+
+    async def note(self, task: str, progress: CleanupProgress) -> None:
+        """How far the run is."""
+        await self._in_thread(self._store.note, task, progress)
+
+    async def correct_finish(self, task: str, finished_at: float) -> None:
+        """A stamp from the future becomes now."""
+        await self._in_thread(self._store.correct_finish, task, finished_at)
+
+    async def conclude(
+        self, flight: Flight, report: CleanupReport, quarantine: Mapping[str, Held] | None, board: Board
+    ) -> CleanupReport:
+        """A task's run is over; its report as it is remembered.
+
+        One that was stopped is no finish: what is due counts from the run before it.
+        """
+        task = board[flight.task]
+        if quarantine is not None:
+            report = self.reports.fresh(report, quarantine, self._wall())
+        if not flight.dry_run:
+            finished = report.outcome != "interrupted"
+            await self._in_thread(self._store.finish if finished else self._store.interrupt, report)
+            if finished:
+                task.finished_at = report.finished_at.timestamp()
+        task.last_report = report
+        self.reports.add(report)
+        await self._amend(quarantine, board)
+        return report
+
+    async def settle(
+        self, flight: Flight, report: CleanupReport, quarantine: Mapping[str, Held] | None, board: Board
+    ) -> CleanupReport:
+        """Work on quarantine is over. Of an undo, the report is that of the run that was undone, as it is now."""
+        if flight.errand == "undo":
+            before = self.reports.find(flight.task)
+            after = msgspec.structs.replace(
+                before,
+                restored=before.restored + report.restored,
+                failures={**before.failures, **report.failures},
+                undoable=before.undoable and report.outcome not in ("done", "declined"),
+            )
+            self.reports.replace(after)
+            await self._amend(quarantine, board, [after])
+            return msgspec.structs.replace(
+                self.reports.find(flight.task),
+                outcome=report.outcome,
+                detail=report.detail,
+                kept=report.kept,
+                failures=report.failures,
+            )
+        await self._amend(quarantine, board)
+        return report
+
+    async def _amend(
+        self, quarantine: Mapping[str, Held] | None, board: Board, changed: list[CleanupReport] | None = None
+    ) -> None:
+        by_run = {report.run_id: report for report in changed or []}
+        if quarantine is not None:
+            by_run |= {report.run_id: report for report in self.reports.settle(quarantine, self._wall())}
+        if by_run:
+            await self._in_thread(self._store.amend, by_run.values())
+        for task in board.values():
+            last = task.last_report
+            if last is not None and last.run_id in by_run:
+                task.last_report = by_run[last.run_id]
+
+    # --- at the beginning ---
+
+    def _recover(self, board: Board, wall: float) -> bool:
+        self.reports = Reports(board.row_tasks, self._quarantine_seconds)
+        self.reports.restore(reversed(self._store.runs()))
+        records = self._store.records()
+        cut_short = False
+        for task in board.values():
+            record = records.get(task.name, TaskRecord(task=task.name))
+            task.finished_at = record.finished_at
+            task.last_report = record.last_report
+            if record.run_id is not None and record.unfinished:
+                cut_short = True
+                task.last_report = self.reports.fresh(_unheard(record, record.run_id, wall), {}, wall)
+                self._store.interrupt(task.last_report)
+                self.reports.add(task.last_report)
+            self._prepare(task)
+        with closing(self._open_journal()) as journal:
+            self._store.amend(self.reports.settle(journal.held(), wall))
+            return cut_short or journal.unsettled()
+
+    def _prepare(self, task: Task) -> None:
+        for path in task.cleaner.grounds_under(self._data_dir):
+            recorded = self._store.root(path)
+            try:
+                identity = prepare_root(path, recorded, keep_out=self._data_dir)
+            except Declined as refusal:
+                self.refusals.setdefault(task.name, str(refusal))
+                continue
+            if identity != recorded:
+                self._store.record_root(path, identity)
+            self.grounds[path] = Ground(path, identity)
+
+    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await trio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=self._threads)
+
+
+def _unheard(record: TaskRecord, run_id: str, wall: float) -> CleanupReport:
+    """The report of a run of which nobody heard the end: what is known is how far it was at some time."""
+    cursor = record.cursor
+    swept = Swept(
+        outcome="interrupted",
+        detail=CUT_SHORT,
+        scanned=0 if cursor is None else cursor.scanned,
+        removed=0 if cursor is None else cursor.removed,
+        freed_bytes=0 if cursor is None else cursor.freed_bytes,
+    )
+    return report_of(Flight(run_id, record.task), swept, record.started_at or wall, wall)

@@ -1,0 +1,80 @@
+"""One run from its first step to its last: pace, pins, and an end when it is to stop.
+
+Owns the conversation with the process that does the work. Every step is short, so that between two of them the load
+is looked at, new pins are handed over, and a stop is heard. Refuses to know which run this is and what comes of it.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from aura_actors.actors.cleanup.child import Hand
+from aura_actors.actors.cleanup.given import CleanupRule, CleanupWorld
+from aura_actors.cleaners import Progress, Swept
+from aura_actors.domain.yielding import busy_with, rest_seconds
+from aura_actors.kernel.worker import WorkerEnded
+from aura_actors.workers import sweep_frames as f
+
+
+class Conductor:
+    """Does runs one at a time. A process that cannot be ended stays here, and nothing is begun beside it."""
+
+    def __init__(self, rule: CleanupRule, around: CleanupWorld, nursery: trio.Nursery) -> None:
+        self._rule = rule
+        self._around = around
+        self._nursery = nursery
+        self._stuck: Hand | None = None
+
+    async def conduct(self, begin: f.Begin, stop: trio.Event, told: Callable[[Progress], None]) -> f.Ended:
+        """Do the work; `told` hears how far it is. Raises nothing that a process or a disk can cause."""
+        if self._stuck is not None and not await self._stuck.end():
+            return _ended("failed", "the process of an earlier run hangs in the kernel and cannot be ended")
+        self._stuck = None
+        try:
+            hand = await self._around.hire(self._nursery)
+        except OSError as error:
+            return _ended("failed", f"no process can be started: {error.strerror}")
+        try:
+            return await self._converse(hand, begin, stop, told)
+        except WorkerEnded as failure:
+            return _ended("interrupted", f"the process that did it is gone: {failure}")
+        except msgspec.MsgspecError as failure:
+            return _ended("failed", f"the process that did it answered nonsense: {failure}")
+        except trio.TooSlowError:
+            return _ended("failed", f"no step was done within {self._rule.answer_seconds:g} s: does a disk hang?")
+        finally:
+            if not await hand.end():
+                self._stuck = hand
+
+    async def _converse(
+        self, hand: Hand, begin: f.Begin, stop: trio.Event, told: Callable[[Progress], None]
+    ) -> f.Ended:
+        pins = begin.pins
+        reply, worked_seconds = await self._ask(hand, begin)
+        while isinstance(reply, f.Working):
+            told(reply.progress)
+            await self._rest(worked_seconds, stop)
+            now_held = self._around.pins()
+            request = f.Step(
+                seconds=self._rule.step_seconds, pins=None if now_held is pins or now_held == pins else now_held
+            )
+            pins = now_held
+            reply, worked_seconds = await self._ask(hand, f.Stop() if stop.is_set() else request)
+        return reply
+
+    async def _ask(self, hand: Hand, request: f.Request) -> tuple[f.Reply, float]:
+        began = trio.current_time()
+        with trio.fail_after(self._rule.answer_seconds):
+            reply = await hand.ask(request)
+        return reply, trio.current_time() - began
+
+    async def _rest(self, worked_seconds: float, stop: trio.Event) -> None:
+        """While the machine is busy: as long as the batch took, unless there is to be an end."""
+        busy = busy_with(self._around.load(), self._rule.manners) is not None
+        with trio.move_on_after(rest_seconds(worked_seconds, busy=busy)):
+            await stop.wait()
+
+
+def _ended(outcome: str, detail: str) -> f.Ended:
+    return f.Ended(swept=msgspec.convert({"outcome": outcome, "detail": detail}, Swept), quarantine=None)

@@ -1,0 +1,105 @@
+"""What is remembered of past runs: their reports, and what of each still lies in quarantine.
+
+Owns which reports are kept, and whether a run can be undone. Knows no store; what changes is returned.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from aura_actors.errors import Conflict, NotFound
+from aura_actors.stores.quarantine import Held
+from aura_actors.stores.schedule import REMEMBERED_RUNS
+from aura_actors.wire.cleanup import CleanupReport
+
+
+class Reports:
+    """The last real runs, oldest first; those with something in quarantine for longer; one dry run of each task.
+
+    `row_tasks` put rows back as well, of which quarantine knows nothing: they can for as long as it keeps files.
+    """
+
+    def __init__(self, row_tasks: Collection[str] = (), quarantine_seconds: float = 0.0) -> None:
+        self._row_tasks = row_tasks
+        self._quarantine_seconds = quarantine_seconds
+        self._real: dict[str, CleanupReport] = {}
+        self._dry: dict[str, CleanupReport] = {}
+        self.quarantine: Mapping[str, Held] = {}
+        """By run: what lies there, of runs that nobody remembers too."""
+
+    def restore(self, reports: Iterable[CleanupReport]) -> None:
+        """What a former life remembered, the oldest first."""
+        self._real = {report.run_id: report for report in reports}
+
+    def add(self, report: CleanupReport) -> None:
+        """A run is over."""
+        if report.dry_run:
+            self._dry[report.task] = report
+            return
+        self._real[report.run_id] = report
+        for run_id in [*self._real][:-REMEMBERED_RUNS]:
+            if not self._real[run_id].quarantined:
+                del self._real[run_id]
+
+    def find(self, run_id: str) -> CleanupReport:
+        """Raises `NotFound`."""
+        dry = next((report for report in self._dry.values() if report.run_id == run_id), None)
+        found = self._real.get(run_id, dry)
+        if found is None:
+            raise NotFound(f"no run {run_id} is known; the last {REMEMBERED_RUNS} are remembered")
+        return found
+
+    def check_undoable(self, run_id: str, wall: float) -> CleanupReport:
+        """The report of a run that can be undone. Raises `NotFound`, or `Conflict` with the reason."""
+        report = self.find(run_id)
+        if not self.seen_now(report, wall).undoable:
+            raise Conflict(f"run {run_id} cannot be undone: {_why_not(report)}")
+        return report
+
+    def newest_first(self) -> list[CleanupReport]:
+        """All of them."""
+        return sorted(
+            [*self._real.values(), *self._dry.values()], key=lambda report: report.finished_at, reverse=True
+        )
+
+    def settle(self, quarantine: Mapping[str, Held], wall: float) -> list[CleanupReport]:
+        """What lies in quarantine now. Returns the reports that this changes."""
+        self.quarantine = quarantine
+        changed = []
+        for run_id, report in self._real.items():
+            now = self.seen_now(report, wall)
+            if now != report:
+                changed.append(now)
+                self._real[run_id] = now
+        return changed
+
+    def fresh(self, report: CleanupReport, quarantine: Mapping[str, Held], wall: float) -> CleanupReport:
+        """The report of a run that has just ended, with what lies in quarantine of it."""
+        self.quarantine = quarantine
+        did_something = report.removed > 0 or report.outcome == "interrupted"
+        rows = report.task in self._row_tasks and did_something and not report.dry_run
+        return self.seen_now(msgspec.structs.replace(report, undoable=rows), wall)
+
+    def seen_now(self, report: CleanupReport, wall: float) -> CleanupReport:
+        """The report, with what of its run can be undone now."""
+        held = self.quarantine.get(report.run_id, Held(0, 0))
+        young = wall - report.finished_at.timestamp() < self._quarantine_seconds
+        rows = report.undoable and young and report.task in self._row_tasks
+        return msgspec.structs.replace(
+            report, quarantined=held.items, quarantined_bytes=held.size_bytes, undoable=held.items > 0 or rows
+        )
+
+    def replace(self, report: CleanupReport) -> None:
+        """The report of a run that has one has changed."""
+        if report.run_id in self._real:
+            self._real[report.run_id] = report
+
+
+def _why_not(report: CleanupReport) -> str:
+    if report.dry_run:
+        return "it was a dry run, which moves nothing"
+    if report.restored:
+        return "that was done already"
+    if report.removed:
+        return "nothing of it lies in quarantine any more"
+    return "it moved nothing"

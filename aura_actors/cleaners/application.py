@@ -1,0 +1,80 @@
+"""What an application's database says about files: which are referred to, and when cache entries were last used.
+
+Owns the questions and how an answer becomes an absolute path. Refuses to know what follows for a file.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from aura_actors.cleaners.database import find_table, open_application
+from aura_actors.cleaners.roots import Declined
+
+GONE = ("archived",)
+"""Statuses of projects that have no files any more."""
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """A query whose first column names files or folders; relative names are meant from `base`."""
+
+    query: str
+    base: str
+
+
+def default_references(data_dir: str) -> tuple[Reference, ...]:
+    """What the default layout refers to: every upload, every project's folder, every exported file."""
+    return (
+        Reference("SELECT path FROM uploads", f"{data_dir}/uploads"),
+        Reference("SELECT path FROM projects WHERE path IS NOT NULL", f"{data_dir}/projects"),
+        Reference("SELECT path FROM export_history WHERE path IS NOT NULL", data_dir),
+    )
+
+
+def referenced_paths(database: str | None, references: Sequence[Reference], *, dry_run: bool) -> Iterator[str]:
+    """Absolute paths of everything that any row refers to, each as it is written and, where that differs, as it is
+    with links resolved.
+
+    Nothing that a row refers to, nor what is below it, is an orphan. Blocks; raises `Declined` before the first
+    path where any query cannot be answered: without all references, everything would look like an orphan.
+    """
+    found: set[str] = set()
+    with open_application(database, dry_run=dry_run, reading=True) as connection:
+        for reference in references:
+            rows = connection.execute(reference.query)
+            if len(rows.description or ()) < 1:
+                raise Declined(f"the query {reference.query!r} answers with no column")
+            for name, *_ in rows:
+                if name is None or name == "":
+                    continue
+                found.update(_paths(name, reference))
+    yield from found
+
+
+def live_project_paths(database: str | None, data_dir: str, *, dry_run: bool) -> Iterator[str]:
+    """Folders of the projects of the default layout that are not archived: only their own tasks may touch them."""
+    marks = ", ".join("?" * len(GONE))
+    base = f"{data_dir}/projects"
+    with open_application(database, dry_run=dry_run, reading=True) as connection:
+        find_table(connection, "projects", ("status", "path"))
+        query = f"SELECT path FROM projects WHERE path IS NOT NULL AND status NOT IN ({marks})"
+        names = [row[0] for row in connection.execute(query, GONE)]
+    for name in names:
+        yield from _paths(name, Reference(query, base))
+
+
+def last_uses(database: str | None, base: str, *, dry_run: bool) -> dict[str, float]:
+    """Unix seconds of the last use of cache entries, by absolute path; of the default layout."""
+    query = "SELECT path, used_at FROM cache_entries"
+    with open_application(database, dry_run=dry_run, reading=True) as connection:
+        find_table(connection, "cache_entries", ("path", "used_at"))
+        stamps = connection.execute(query).fetchall()
+    reference = Reference(query, base)
+    return {path: float(stamp) for name, stamp in stamps for path in _paths(name, reference)}
+
+
+def _paths(name: object, reference: Reference) -> set[str]:
+    if not isinstance(name, str | bytes):
+        raise Declined(f"the query {reference.query!r} answers with {name!r}, which is no path")
+    written = os.path.normpath(os.path.join(reference.base, os.fsdecode(name)))  # noqa: PTH118 - strings
+    return {written, os.path.realpath(written)}

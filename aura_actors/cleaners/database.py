@@ -1,0 +1,189 @@
+"""An application's SQLite file, opened for one pass: for reading only, or to delete rows from.
+
+Owns how it is opened, what is demanded of its tables, and that whatever SQLite objects to declines the pass with a
+sentence. Names of tables and columns come from the configuration: they are looked up in the schema and quoted,
+never pasted. Knows no task.
+"""
+
+import os
+import sqlite3
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from aura_actors.cleaners import snapshot
+from aura_actors.cleaners.layout import DATABASE, VERSION
+from aura_actors.cleaners.roots import Declined
+from aura_actors.cleaners.values import Row
+
+BUSY_SECONDS = 2.0
+"""How long a locked file is waited for before the pass is declined."""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A table as it is in the file. `columns` are those that hold something: generated ones are left out."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    @property
+    def quoted(self) -> str:
+        """For SQL."""
+        return quote(self.name)
+
+    @property
+    def columns_quoted(self) -> str:
+        """All of them, for SQL."""
+        return ", ".join(map(quote, self.columns))
+
+
+@contextmanager
+def open_application(path: str | None, *, dry_run: bool, reading: bool = False) -> Iterator[sqlite3.Connection]:
+    """The file in autocommit, text as it is (bytes that are no UTF-8 become surrogates).
+
+    Every `sqlite3.Error` in the block leaves it as `Declined`. `reading` refuses writes; a `dry_run` moreover makes
+    no call that modifies anything, neither the file nor those beside it, at the price that a file which somebody
+    begins to write meanwhile may be read half old, half new.
+    """
+    if path is None:
+        raise Declined("there is no database")
+    try:
+        connection = _connect(path, dry_run=dry_run, reading=reading)
+        try:
+            if not dry_run and not reading:
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+            _check_version(connection, path)
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Declined(f"the database {path} cannot be used: {error}") from error
+
+
+def find_table(connection: sqlite3.Connection, name: str, needed: Iterable[str]) -> Table:
+    """A table that has at least these columns. Raises `Declined`."""
+    found = connection.execute("SELECT type FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    if found is None or found[0] != "table":
+        raise Declined(f"the database {_path(connection)} has no table {name}")
+    info = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", (name,))
+    table = Table(name, tuple(row[0] for row in info))
+    missing = [column for column in needed if column not in table.columns]
+    if missing:
+        raise Declined(f"the table {name} in {_path(connection)} has no column {', '.join(missing)}")
+    return table
+
+
+def demand_unique(connection: sqlite3.Connection, table: Table, column: str) -> None:
+    """Rows are deleted by this column, so it must tell them apart. Raises `Declined`."""
+    keys = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0", (table.name,)).fetchall()
+    if keys == [(column,)]:
+        return
+    indexes = 'SELECT name FROM pragma_index_list(?) WHERE "unique" AND NOT partial'
+    for (index,) in connection.execute(indexes, (table.name,)).fetchall():
+        if connection.execute("SELECT name FROM pragma_index_info(?)", (index,)).fetchall() == [(column,)]:
+            return
+    raise Declined(f"the column {column} of the table {table.name} in {_path(connection)} is not unique")
+
+
+def demand_no_cascade(connection: sqlite3.Connection, table: Table, children: Iterable[str] = ()) -> None:
+    """Deleting a row must not delete or change rows that nobody has archived. Raises `Declined`."""
+    others = (
+        "SELECT m.name, f.on_delete FROM sqlite_master AS m, pragma_foreign_key_list(m.name) AS f"
+        " WHERE m.type = 'table' AND lower(f.\"table\") = lower(?) AND f.on_delete NOT IN ('NO ACTION', 'RESTRICT')"
+    )
+    known = {name.lower() for name in children}
+    for name, action in connection.execute(others, (table.name,)).fetchall():
+        if name.lower() not in known:
+            raise Declined(
+                f"deleting from {table.name} in {_path(connection)} would change {name} too (ON DELETE {action})"
+            )
+
+
+def insert_rows(
+    connection: sqlite3.Connection, rows: Sequence[tuple[str, Row]], tables: Mapping[str, Sequence[str]]
+) -> None:
+    """Put archived rows back into their tables, which must have the columns that they were archived with.
+
+    Raises `sqlite3.IntegrityError` where another row has their place.
+    """
+    for name, columns in tables.items():
+        table = find_table(connection, name, columns)
+        marks, names = ", ".join("?" * len(columns)), ", ".join(map(quote, columns))
+        mine = [row for of, row in rows if of == name]
+        connection.executemany(f"INSERT INTO {table.quoted} ({names}) VALUES ({marks})", mine)
+
+
+def quote(name: str) -> str:
+    """An identifier for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def write(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing; others that write wait meanwhile."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:  # raised again: nothing stays half done
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def read(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything in the block sees one state of the file."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _connect(path: str, *, dry_run: bool, reading: bool) -> sqlite3.Connection:
+    if dry_run:
+        return _connect_untouching(path)
+    return _open(path, "mode=ro" if reading else "mode=rw")
+
+
+def _connect_untouching(path: str) -> sqlite3.Connection:
+    _demand_file(path)
+    if not snapshot.keeps_a_log(path):
+        return _open(path, "mode=ro")
+    if os.stat(path).st_size <= snapshot.LARGEST_BYTES:  # noqa: PTH116 - a string
+        connection = snapshot.load(path)
+        connection.text_factory = os.fsdecode
+        return connection
+    log, shared = (os.path.exists(f"{path}-{part}") for part in ("wal", "shm"))  # noqa: PTH110 - a string
+    if log and not shared:
+        raise Declined(f"the database {path} was not closed; only a real run, or its application, can mend it")
+    # Without a log that is there, nobody has it open; and only so does SQLite not make one.
+    return _open(path, "mode=ro&readonly_shm=1" if log else "mode=ro&immutable=1")
+
+
+def _open(path: str, options: str) -> sqlite3.Connection:
+    _demand_file(path)
+    uri = f"file:{urllib.parse.quote(path)}?{options}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    connection.text_factory = os.fsdecode
+    return connection
+
+
+def _demand_file(path: str) -> None:
+    if not os.path.isfile(path):  # noqa: PTH113 - a string
+        raise Declined(f"the database {path} is missing")
+
+
+def _check_version(connection: sqlite3.Connection, path: str) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if os.path.basename(path) == DATABASE and version != VERSION:  # noqa: PTH119 - a string
+        raise Declined(f"the database {path} is of version {version}, this program knows {VERSION}")
+
+
+def _path(connection: sqlite3.Connection) -> str:
+    row = connection.execute("PRAGMA database_list").fetchone()
+    return os.path.basename(row[2]) or "in question"  # noqa: PTH119 - a string

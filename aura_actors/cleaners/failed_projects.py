@@ -1,0 +1,155 @@
+"""Failed and cancelled projects: after three days their files go to quarantine and their rows into a segment.
+
+Owns the protocol. The project's status is changed first; its rows are sealed; its files go; one transaction deletes
+the rows and says so in the ledger. A run that was killed is taken up where it stopped. The segment lasts as long as
+things last in quarantine, so that the run can be undone.
+"""
+
+from collections.abc import Generator, Iterator
+
+import msgspec
+
+from aura_actors.cleaners.base import Bench
+from aura_actors.cleaners.contents import Busy, Contents, is_gone, probe, survey
+from aura_actors.cleaners.database import read, write
+from aura_actors.cleaners.expiry import discard_segments
+from aura_actors.cleaners.ledger import Entry
+from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectRows
+from aura_actors.cleaners.removal import Removal
+from aura_actors.cleaners.restore import end_archive, put_segments_back
+from aura_actors.cleaners.sealing import drop_drafts
+from aura_actors.cleaners.segments import Damaged, Packed, Segment, pack, read_file, unpack, write_segment
+from aura_actors.cleaners.workshop import Workshop, bench_of, open_workshop, subject, subject_of
+from aura_actors.domain.retention import Keep
+
+NAME = "failed-projects"
+
+
+class FailedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task", tag=NAME):
+    """While it is at it, a project has the status `deleting`; a file in use leaves it so until the next run."""
+
+    older_than_seconds: float = 3 * 86_400.0
+    statuses: tuple[str, ...] = ("failed", "cancelled")
+    deleting: str = "deleting"
+
+    def work(self, bench: Bench) -> Iterator[None]:
+        """Take up what a killed run left, then one project after the other."""
+        with open_workshop(self, bench) as shop:
+            remover = _Remover(self, shop)
+            if not bench.dry_run:
+                yield from remover.take_up()
+                yield from discard_segments(bench, shop.archive, shop.connection, NAME)
+            yield from shop.go_through(remover.deal)
+
+    def recover(self, bench: Bench) -> Iterator[None]:
+        """Only take up what a killed run left."""
+        with open_workshop(self, bench) as shop:
+            yield from _Remover(self, shop).take_up()
+
+    def put_back(self, bench: Bench, run_id: str) -> Iterator[None]:
+        """Put the rows of every project back that a run removed."""
+        with open_workshop(self, bench) as shop:
+            yield from put_segments_back(bench, shop.archive, shop.connection, NAME, run_id)
+
+
+class _Remover:
+    def __init__(self, options: FailedProjects, shop: Workshop) -> None:
+        self._options = options
+        self._shop = shop
+        self._bench = shop.bench
+
+    def deal(self, project: Project, contents: Contents) -> Iterator[None]:
+        """Remove one project. Raises what is wrong with it, and then it is as it was."""
+        shop = self._shop
+        yield from probe(shop.tree, contents)
+        if shop.pinned(project):
+            raise Busy(Keep.PINNED)
+        with read(shop.connection):
+            rows = shop.tables.read(project.id, status=project.status)
+        if rows is None:
+            raise Busy(Keep.CHANGED)
+        packed = _packed(project, rows, self._bench.run_id)
+        entry = self._claim(project, packed, len(rows.rows))
+        try:
+            write_segment(shop.archive.fd, packed)
+        except (OSError, Damaged):
+            end_archive(shop.archive, entry)
+            self._shop.reset(entry, busy=self._options.deleting)
+            raise
+        yield
+        finished = yield from self._finish(entry, contents, rows)
+        if finished:
+            self._bench.books.free()
+        else:
+            self._bench.books.keep(Keep.NOT_EMPTY)
+
+    def take_up(self) -> Iterator[None]:
+        """Go on with what was sealed; give the rest its status back."""
+        shop = self._shop
+        drop_drafts(shop.archive.fd)
+        for entry in shop.ledger.of_task(NAME, "restored"):
+            end_archive(shop.archive, entry)
+        for entry in shop.ledger.of_task(NAME, "pending"):
+            yield from self._go_on(entry)
+            yield
+
+    # --- the steps ---
+
+    def _claim(self, project: Project, packed: Packed, rows: int) -> Entry:
+        shop = self._shop
+        entry = Entry(
+            file=packed.name,
+            task=NAME,
+            run_id=self._bench.run_id,
+            state="pending",
+            subject=subject(project.id),
+            status=project.status,
+            rows=rows,
+            size_bytes=len(packed.data),
+            sha256=packed.sha256,
+            archived_at=self._bench.now_ns / 1e9,
+        )
+        with write(shop.connection):
+            if not shop.tables.claim(project, self._options.deleting):
+                raise Busy(Keep.CHANGED)
+            shop.ledger.put(entry)
+        return entry
+
+    def _finish(self, entry: Entry, contents: Contents, rows: ProjectRows) -> Generator[None, None, bool]:
+        """Files, then rows; False where a file stayed, or somebody went on with the project."""
+        shop, project = self._shop, subject_of(entry)
+        if contents.items:
+            yield from Removal(bench_of(shop, entry), shop.tree).steps(contents.plan)
+        if not is_gone(shop.tree, contents):
+            return False
+        with write(shop.connection):
+            unchanged = shop.tables.read(project, status=entry.status or "") == rows
+            deleted = unchanged and shop.tables.delete_all(project, was=self._options.deleting)
+            if deleted:
+                shop.ledger.put(msgspec.structs.replace(entry, state="done"))
+            else:
+                shop.ledger.drop(entry.file)
+        if not deleted:
+            end_archive(shop.archive, entry)
+            self._bench.books.fail(shop.shown(project), "it was changed meanwhile; its files lie in quarantine")
+        return deleted
+
+    def _go_on(self, entry: Entry) -> Iterator[None]:
+        shop = self._shop
+        try:
+            segment = unpack(read_file(shop.archive.fd, entry.file))
+        except FileNotFoundError:
+            shop.reset(entry, busy=self._options.deleting)  # never sealed: nothing was taken from its place
+            return
+        except (OSError, Damaged) as error:
+            shop.bench.books.fail(shop.archive.shown(0, entry.file), str(error))
+            return
+        rows = ProjectRows(tables=dict(segment.tables), rows=list(segment.rows))
+        contents = yield from survey(self._bench, shop.tree, shop.tables.path_in(rows), older_than_seconds=None)
+        if not isinstance(contents, Keep):
+            yield from self._finish(entry, contents, rows)
+
+
+def _packed(project: Project, rows: ProjectRows, run_id: str) -> Packed:
+    segment = Segment(task=NAME, run_id=run_id, tables=rows.tables, rows=rows.rows)
+    return pack(segment, "project", first=project.id, last=project.status)

@@ -1,0 +1,98 @@
+"""Orphaned uploads: files that no record of the application refers to, two days old, and seen so twice.
+
+Owns what makes an orphan, and the two sightings. What is referred to is asked of `application`; what is old, of the
+retention rule.
+"""
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from aura_actors.cleaners.aged import remove_aged
+from aura_actors.cleaners.application import Reference, default_references, referenced_paths
+from aura_actors.cleaners.base import Bench, FolderOptions
+from aura_actors.cleaners.database import open_application
+from aura_actors.cleaners.roots import Declined
+from aura_actors.cleaners.tree import Tree, opened
+from aura_actors.cleaners.watched import Watched
+from aura_actors.domain.pins import Pins
+from aura_actors.domain.retention import Item, Keep
+
+
+class OrphanedUploads(FolderOptions, frozen=True, kw_only=True, tag_field="task", tag="orphaned-uploads"):
+    """Without the database nothing is an orphan: the run is declined.
+
+    `references` are the application's own queries, in place of those of the default layout.
+    """
+
+    folder: ClassVar[str] = "uploads"
+
+    older_than_seconds: Annotated[float, Meta(ge=0)] = 172_800.0
+    second_look_after_seconds: Annotated[float, Meta(ge=0)] = 21_600.0
+    """At least so long lies between the first run that sees an orphan, and the one that removes it."""
+    database: str | None = None
+    references: tuple[Reference, ...] | None = None
+
+    def work(self, bench: Bench) -> Iterator[None]:
+        """Orphans go to quarantine."""
+        path = self.database or bench.database
+        asked = self.references or default_references(bench.data_dir)
+        root = self.root_under(bench.data_dir)
+        with (
+            opened(bench, root) as tree,
+            open_application(path, dry_run=bench.dry_run, reading=True) as watch,
+        ):
+            referenced = Watched(watch, lambda: Pins(referenced_paths(path, asked, dry_run=bench.dry_run)))
+            _demand_control(path, asked, os.path.realpath(root), dry_run=bench.dry_run)
+
+            def recheck(items: Sequence[Item]) -> list[Keep | None]:
+                pins = referenced.latest()
+                return [_objection(pins, tree.real_path(item.parent, item.name)) for item in items]
+
+            yield from remove_aged(
+                bench,
+                tree,
+                self.rule(),
+                exclude=self.exclude,
+                objection=lambda path, _: _objection(referenced.latest(), path),
+                sift=functools.partial(self._seen_twice, bench, tree),
+                recheck=recheck,
+            )
+        if not bench.dry_run:
+            bench.journal.forget_sightings(self.name, bench.now_ns)
+
+    def _seen_twice(self, bench: Bench, tree: Tree, items: Sequence[Item]) -> list[Keep | None]:
+        keys = [_key(tree.relative_path(item.parent, item.name), item) for item in items]
+        first = bench.journal.sighted(self.name, keys, bench.now_ns, record=not bench.dry_run)
+        long_ago_ns = bench.now_ns - int(self.second_look_after_seconds * 1e9)
+        return [None if seen_ns <= long_ago_ns else Keep.SEEN_ONCE for seen_ns in first]
+
+
+def _objection(referenced: Pins, path: str) -> Keep | None:
+    return Keep.REFERENCED if referenced.cover(path) else None
+
+
+def _demand_control(path: str | None, asked: Sequence[Reference], root: str, *, dry_run: bool) -> None:
+    """Of what the database says to be below the root, something must be there.
+
+    Otherwise the paths are not what they are thought to be, or a disk is missing, and everything would look like
+    an orphan.
+    """
+    said = 0
+    for name in referenced_paths(path, asked, dry_run=dry_run):
+        if name.startswith(f"{root}/"):
+            said += 1
+            if os.path.lexists(name):
+                return
+    if said:
+        raise Declined(f"nothing of what the database says to be in {root} is there, so it is not believed")
+
+
+def _key(path: str, item: Item) -> bytes:
+    """A file that was replaced or written is another one, to be seen twice again."""
+    identity = f"\0{item.inode}\0{item.modified_ns}".encode()
+    return hashlib.blake2b(os.fsencode(path) + identity, digest_size=16).digest()

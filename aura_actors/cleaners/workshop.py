@@ -1,0 +1,135 @@
+"""What a run over projects has before it, and the one way in which every such run goes through them.
+
+Owns the folders and tables that are open together, the order of the looks at a project, and the books of those that
+stay. What is done with a project that may go is the task's own affair.
+"""
+
+import sqlite3
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from aura_actors.cleaners.base import Bench
+from aura_actors.cleaners.contents import Busy, Contents, survey
+from aura_actors.cleaners.database import open_application, write
+from aura_actors.cleaners.ledger import Entry, Ledger
+from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectTables
+from aura_actors.cleaners.segments import Damaged
+from aura_actors.cleaners.tree import Tree, opened
+from aura_actors.cleaners.values import Unspeakable, Value, decode, encode
+from aura_actors.domain.retention import Keep
+
+Deal = Callable[[Project, Contents], Iterator[None]]
+
+
+class Workshop:
+    """Everything that a run over projects has open."""
+
+    def __init__(
+        self, options: ProjectOptions, bench: Bench, tree: Tree, archive: Tree, connection: sqlite3.Connection
+    ) -> None:
+        self.options = options
+        self.bench = bench
+        self.tree = tree
+        """The folder of projects."""
+        self.archive = archive
+        self.connection = connection
+        self.tables = ProjectTables(connection, options, bench.now_ns)
+        self.ledger = Ledger(connection, make=not bench.dry_run)
+
+    def go_through(self, deal: Deal) -> Iterator[None]:
+        """Have every project that may go dealt with; a dry run only says which they are.
+
+        `deal` may raise what is wrong with one project; it stays then, with the reason in the books.
+        """
+        books = self.bench.books
+        books.phase = "projects"
+        dealt = 0
+        for project in self.tables.candidates():
+            books.scanned += 1
+            contents = yield from self._look(project, full=dealt >= self.options.max_projects)
+            if isinstance(contents, Keep):
+                books.keep(contents)
+            elif self.bench.dry_run:
+                self._pretend(contents)
+                dealt += 1
+            else:
+                yield from self._deal(project, contents, deal)
+                dealt += 1
+            yield
+
+    def reset(self, entry: Entry, *, busy: str) -> None:
+        """Give a project back the status that it had, and forget that anything was meant to be done with it."""
+        with write(self.connection):
+            self.tables.set_status(subject_of(entry), entry.status or "", was=busy)
+            self.ledger.drop(entry.file)
+
+    def pinned(self, project: Project) -> bool:
+        """Whether a job has come to hold the project's folder, or anything in it."""
+        if project.path is None or self.bench.pins.root.free:
+            return False
+        path = project.path if project.path.startswith("/") else f"{self.tree.real_path(0, '')}/{project.path}"
+        return self.bench.pins.hold(path)
+
+    def shown(self, project: Value) -> str:
+        """A project as a key of the failures in a report."""
+        return f"{self.options.table}: {project!s}"
+
+    def _look(self, project: Project, *, full: bool) -> Generator[None, None, Contents | Keep]:
+        if project.age is not None or full:
+            return project.age or Keep.OVER_CAP
+        age = self.options.older_than_seconds
+        return (yield from survey(self.bench, self.tree, project.path, older_than_seconds=age))
+
+    def _deal(self, project: Project, contents: Contents, deal: Deal) -> Iterator[None]:
+        books = self.bench.books
+        before = books.removed + books.kept.total()
+        reason: Keep | None = None
+        try:
+            yield from deal(project, contents)
+        except Busy as busy:
+            reason = busy.reason
+        except OSError as error:
+            reason = Keep.FAILED
+            books.fail(self.shown(project.id), error)
+        except (Damaged, Unspeakable) as error:
+            reason = Keep.FAILED
+            books.fail(self.shown(project.id), str(error))
+        if reason is not None:
+            # What had gone, or been kept, before that is in the books already.
+            books.keep(reason, contents.items + 1 - (books.removed + books.kept.total() - before))
+
+    def _pretend(self, contents: Contents) -> None:
+        books = self.bench.books
+        for item in (*contents.plan.remove, *contents.plan.directories):
+            books.free(item.size_bytes, item.allocated_bytes, quarantined=True)
+            books.list(self.tree.shown(item.parent, item.name), item.size_bytes)
+        books.free()
+
+
+@contextmanager
+def open_workshop(options: ProjectOptions, bench: Bench) -> Iterator[Workshop]:
+    """Raises `Declined` where any part of it cannot be had."""
+    with (
+        opened(bench, options.root_under(bench.data_dir)) as tree,
+        opened(bench, options.archive_under(bench.data_dir)) as archive,
+        open_application(options.database or bench.database, dry_run=bench.dry_run) as connection,
+    ):
+        yield Workshop(options, bench, tree, archive, connection)
+
+
+def bench_of(shop: Workshop, entry: Entry) -> Bench:
+    """The bench for what is done about an entry: a run that takes up another's work does it in that one's name."""
+    return msgspec.structs.replace(shop.bench, run_id=entry.run_id)
+
+
+def subject_of(entry: Entry) -> Value:
+    """The id of the project that an entry is about."""
+    (project,) = decode(entry.subject or b"[null]")
+    return project
+
+
+def subject(project: Value) -> bytes:
+    """The inverse of `subject_of`."""
+    return encode((project,))

@@ -1,0 +1,282 @@
+"""What lies in quarantine, and what was about to: the journal that cleanup writes before it moves anything.
+
+Owns the tables; blocking, thread-safe, no Trio. What a state means after a kill is said in `cleaners.journal`, and
+settled by `cleaners.recovery`.
+"""
+
+import os
+import sqlite3
+import threading
+import urllib.parse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from aura_actors.cleaners.journal import Folder, Haul, Move, Recorded, State
+from aura_actors.errors import StoreUnavailable
+from aura_actors.stores.reserve import Reserve
+from aura_actors.stores.sqlite import open_database, transaction
+
+SCHEMA = (
+    """
+    CREATE TABLE haul (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        run_id TEXT NOT NULL,
+        task TEXT NOT NULL,
+        root BLOB NOT NULL              -- as the file system spells it
+    ) STRICT;
+    CREATE TABLE folder (
+        haul INTEGER NOT NULL REFERENCES haul ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        parent INTEGER NOT NULL,
+        name BLOB NOT NULL,
+        mode INTEGER NOT NULL,
+        PRIMARY KEY (haul, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE move (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        haul INTEGER NOT NULL REFERENCES haul ON DELETE CASCADE,
+        state TEXT NOT NULL,
+        since_ns INTEGER NOT NULL DEFAULT 0,
+        folder INTEGER NOT NULL,
+        name BLOB NOT NULL,
+        kind TEXT NOT NULL,
+        inode TEXT NOT NULL,            -- unsigned 64 bits, more than SQLite's integers hold
+        size_bytes INTEGER NOT NULL,
+        allocated_bytes INTEGER NOT NULL,
+        modified_ns INTEGER NOT NULL,
+        mode INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX move_by_haul ON move (haul, seq);
+    CREATE INDEX move_unsettled ON move (haul, seq) WHERE state <> 'quarantined';
+    CREATE TABLE sighting (
+        task TEXT NOT NULL,
+        key BLOB NOT NULL,
+        first_ns INTEGER NOT NULL,
+        last_ns INTEGER NOT NULL,
+        PRIMARY KEY (task, key)
+    ) STRICT, WITHOUT ROWID;
+    """,
+)
+_COLUMNS = "folder, name, kind, inode, size_bytes, allocated_bytes, modified_ns, mode"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What lies in quarantine of one run."""
+
+    items: int
+    size_bytes: int
+
+
+class QuarantineStore:
+    """The file of the quarantine. Every call is a durable transaction; raises `StoreUnavailable` with its path.
+
+    Opened for `reading` it makes no call that modifies anything, and sees what was there when the last process that
+    wrote to it ended in order; a file that is not there yet is an empty one. Otherwise it finds room for itself
+    also on a full disk: a reserve beside the file is given up for as long as it is open.
+    """
+
+    def __init__(self, path: str | Path, *, reading: bool = False) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._reserve = None if reading else Reserve(Path(f"{path}-reserve"))
+        try:
+            if self._reserve is None:
+                self._connection = _open_untouched(Path(path))
+            else:
+                self._reserve.spend()
+                self._connection = open_database(path, schema=SCHEMA, synchronous="FULL")
+        except (sqlite3.Error, OSError) as error:
+            raise self._unavailable(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+        if self._reserve is not None:
+            self._reserve.renew()
+
+    def open_haul(self, run_id: str, task: str, root: str) -> int:
+        """A new haul; its number."""
+        with self._writing() as db:
+            made = db.execute(
+                "INSERT INTO haul (run_id, task, root) VALUES (?, ?, ?)", (run_id, task, os.fsencode(root))
+            )
+            assert made.lastrowid is not None
+            return made.lastrowid
+
+    def intend(self, haul: int, folders: Sequence[Folder], moves: Sequence[Move]) -> Sequence[int]:
+        """Write down folders not named before, and what is about to be moved; their `seq`, in order."""
+        with self._writing() as db:
+            db.executemany(
+                "INSERT INTO folder (haul, number, parent, name, mode) VALUES (?, ?, ?, ?, ?)",
+                [(haul, f.number, f.parent, os.fsencode(f.name), f.mode) for f in folders],
+            )
+            return [_insert(db, haul, move) for move in moves]
+
+    def doom(self, seqs: Sequence[int]) -> None:
+        """These are about to be deleted from quarantine."""
+        self._set_state("doomed", seqs)
+
+    def put_back(self, seqs: Sequence[int]) -> None:
+        """These are about to go back to where they were."""
+        self._set_state("returning", seqs)
+
+    def settle(
+        self,
+        *,
+        quarantined: Sequence[int] = (),
+        purged: Sequence[int] = (),
+        restored: Sequence[int] = (),
+        forgotten: Sequence[int] = (),
+        now_ns: int,
+    ) -> None:
+        """What came of what was about to be."""
+        with self._writing() as db:
+            db.executemany(
+                "UPDATE move SET state = 'quarantined', since_ns = ? WHERE seq = ?",
+                [(now_ns, seq) for seq in quarantined],
+            )
+            gone = [(seq,) for seqs in (purged, restored, forgotten) for seq in seqs]
+            db.executemany("DELETE FROM move WHERE seq = ?", gone)
+
+    def tidy(self, now_ns: int) -> None:
+        """Forget hauls of which nothing is left; count from now what went to quarantine in the future, by a clock
+        that was wrong."""
+        with self._writing() as db:
+            db.execute("DELETE FROM haul WHERE NOT EXISTS (SELECT 1 FROM move WHERE haul = haul.number)")
+            db.execute("UPDATE move SET since_ns = ?1 WHERE since_ns > ?1", (now_ns,))
+
+    def hauls(self, run_id: str | None = None) -> Sequence[Haul]:
+        """Hauls with anything on record, the oldest first; of one run, or of all."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT number, run_id, task, root FROM haul WHERE (?1 IS NULL OR run_id = ?1)"
+                " AND EXISTS (SELECT 1 FROM move WHERE haul = haul.number) ORDER BY number",
+                (run_id,),
+            ).fetchall()
+        return [Haul(number=n, run_id=run, task=task, root=os.fsdecode(root)) for n, run, task, root in rows]
+
+    def folders(self, haul: int) -> Sequence[Folder]:
+        """The folders of a haul, every one after its parent."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT number, parent, name, mode FROM folder WHERE haul = ? ORDER BY number", (haul,)
+            ).fetchall()
+        return [Folder(number, parent, os.fsdecode(name), mode) for number, parent, name, mode in rows]
+
+    def moves(
+        self, haul: int, *, after: int = 0, limit: int, until_ns: int | None = None, settled: bool = True
+    ) -> Sequence[Recorded]:
+        """Moves with a larger `seq` than `after`: those in quarantine, since `until_ns` or longer; or, not settled,
+        those whose outcome is not known."""
+        which = "state = 'quarantined'" if settled else "state <> 'quarantined'"
+        with self._reading() as db:
+            rows = db.execute(
+                f"SELECT seq, state, since_ns, {_COLUMNS} FROM move WHERE haul = ?1 AND seq > ?2 AND {which}"  # noqa: S608 - two constants
+                " AND (?3 IS NULL OR since_ns <= ?3) ORDER BY seq LIMIT ?4",
+                (haul, after, until_ns, limit),
+            ).fetchall()
+        return [_recorded(*row) for row in rows]
+
+    def held(self) -> dict[str, Held]:
+        """What of each run is on record."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT run_id, count(*), sum(size_bytes) FROM move JOIN haul ON haul.number = move.haul"
+                " GROUP BY run_id"
+            ).fetchall()
+        return {run_id: Held(items, size_bytes) for run_id, items, size_bytes in rows}
+
+    def unsettled(self) -> bool:
+        """Whether a kill left moves of which nobody knows what came of them."""
+        with self._reading() as db:
+            (found,) = db.execute("SELECT EXISTS (SELECT 1 FROM move WHERE state <> 'quarantined')").fetchone()
+        return bool(found)
+
+    def sighted(self, task: str, keys: Sequence[bytes], now_ns: int, *, record: bool) -> Sequence[int]:
+        """When each was first seen, `now_ns` for those that were not. `record` writes down that they are seen."""
+        with self._writing() if record else self._reading() as db:
+            found = [
+                db.execute("SELECT first_ns FROM sighting WHERE task = ? AND key = ?", (task, key)).fetchone()
+                for key in keys
+            ]
+            # A stamp from the future is of a clock that was wrong: counted from now.
+            first = [now_ns if row is None else min(row[0], now_ns) for row in found]
+            if record:
+                db.executemany(
+                    "INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?)",
+                    [(task, key, seen, now_ns) for key, seen in zip(keys, first, strict=True)],
+                )
+        return first
+
+    def forget_sightings(self, task: str, before_ns: int) -> None:
+        """Forget what was not seen since then: it is gone, or somebody refers to it again."""
+        with self._writing() as db:
+            db.execute("DELETE FROM sighting WHERE task = ? AND last_ns < ?", (task, before_ns))
+
+    def _set_state(self, state: State, seqs: Sequence[int]) -> None:
+        with self._writing() as db:
+            db.executemany("UPDATE move SET state = ? WHERE seq = ?", [(state, seq) for seq in seqs])
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as db, transaction(db):
+            yield db
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        return StoreUnavailable(f"the journal of the quarantine {self._path} cannot be used: {error}")
+
+
+def _open_untouched(path: Path) -> sqlite3.Connection:
+    if path.exists() and path.stat().st_size:
+        # Only so does SQLite not make the files that belong to a write-ahead log.
+        uri = f"file:{urllib.parse.quote(str(path))}?mode=ro&immutable=1"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.executescript("".join(SCHEMA))
+    return connection
+
+
+def _insert(db: sqlite3.Connection, haul: int, move: Move) -> int:
+    made = db.execute(
+        f"INSERT INTO move (haul, state, {_COLUMNS}) VALUES (?, 'intended', ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+        (
+            haul,
+            move.folder,
+            os.fsencode(move.name),
+            move.kind,
+            str(move.inode),
+            move.size_bytes,
+            move.allocated_bytes,
+            move.modified_ns,
+            move.mode,
+        ),
+    )
+    assert made.lastrowid is not None
+    return made.lastrowid
+
+
+def _recorded(seq: int, state: State, since_ns: int, *fields: object) -> Recorded:
+    folder, name, kind, inode, size_bytes, allocated_bytes, modified_ns, mode = fields
+    move = Move(
+        folder=folder,  # type: ignore[arg-type]  # as the table has it
+        name=os.fsdecode(name),  # type: ignore[arg-type]
+        kind=kind,  # type: ignore[arg-type]
+        inode=int(inode),  # type: ignore[call-overload]
+        size_bytes=size_bytes,  # type: ignore[arg-type]
+        allocated_bytes=allocated_bytes,  # type: ignore[arg-type]
+        modified_ns=modified_ns,  # type: ignore[arg-type]
+        mode=mode,  # type: ignore[arg-type]
+    )
+    return Recorded(seq=seq, move=move, state=state, since_ns=since_ns)

@@ -1,0 +1,117 @@
+"""Logs are compressed, and go only when what they became is known to be them."""
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from aura_actors.cleaners import CompressLogs
+from aura_actors.cleaners.compress_logs import kind_of_log
+from aura_actors.domain.pins import Pins
+from tests.cleaners.household import Household
+
+
+@pytest.fixture
+def logs(house: Household) -> Path:
+    """Two logs of one kind, the second written last."""
+    folder = house.data_dir / "logs"
+    for number, name in enumerate(("app-1.log", "app-2.log"), start=1):
+        (folder / name).write_text(f"{name}\n" * 1_000)
+        os.utime(folder / name, ns=(number * 10**9, number * 10**9))
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != ".aura-root")
+
+
+def test_an_old_log_becomes_its_gz_with_its_mode_and_time_and_the_newest_stays(
+    house: Household, logs: Path
+) -> None:
+    (logs / "app-1.log").chmod(0o640)
+    text = (logs / "app-1.log").read_bytes()
+    swept = house.run(CompressLogs(), days=8)
+    assert (swept.outcome, swept.removed, swept.kept) == ("done", 1, {"newest": 1})
+    assert names(logs) == ["app-1.log.gz", "app-2.log"]
+    packed = logs / "app-1.log.gz"
+    assert gzip.decompress(packed.read_bytes()) == text
+    assert (packed.stat().st_mode & 0o777, packed.stat().st_mtime_ns) == (0o640, 10**9)
+    assert swept.freed_bytes == len(text) - packed.stat().st_size
+
+
+def test_a_young_log_stays_and_what_is_no_log_too(house: Household, logs: Path) -> None:
+    for name in ("notes.txt", "app-1.log.1.gz", "app.log.old"):
+        (logs / name).write_text("x")
+    assert house.run(CompressLogs(), days=6).removed == 0
+    swept = house.run(CompressLogs(), days=8)
+    assert (swept.removed, swept.kept) == (1, {"newest": 1, "excluded": 3})
+
+
+def test_a_log_that_somebody_writes_to_stays(house: Household, logs: Path) -> None:
+    with (logs / "app-1.log").open("a"):
+        swept = house.run(CompressLogs(), days=8)
+    assert swept.kept == {"newest": 1, "in-use": 1}
+    assert names(logs) == ["app-1.log", "app-2.log"]
+
+
+def test_a_log_that_somebody_reads_stays_until_nobody_does(house: Household, logs: Path) -> None:
+    with (logs / "app-1.log").open():
+        assert house.run(CompressLogs(), days=8).kept == {"newest": 1, "in-use": 1}
+        assert names(logs) == ["app-1.log", "app-1.log.gz", "app-2.log"]
+    assert house.run(CompressLogs(), days=8).removed == 1
+    assert names(logs) == ["app-1.log.gz", "app-2.log"]
+
+
+@pytest.mark.parametrize("kind", ["text", "another", "half"])
+def test_a_gz_that_is_there_and_does_not_unpack_to_the_same_is_left_with_the_log(
+    house: Household, logs: Path, kind: str
+) -> None:
+    contents = {
+        "text": b"other",
+        "another": gzip.compress(b"other"),
+        "half": gzip.compress(b"app-1.log\n" * 1_000)[:-5],
+    }
+    content = contents[kind]
+    (logs / "app-1.log.gz").write_bytes(content)
+    swept = house.run(CompressLogs(), days=8)
+    assert swept.kept["failed"] == 1
+    assert list(swept.failures) == [str(logs / "app-1.log")]
+    assert (logs / "app-1.log").exists()
+    assert (logs / "app-1.log.gz").read_bytes() == content
+
+
+def test_links_and_hard_links_and_pinned_logs_stay(house: Household, logs: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious.log").write_text("keep me")
+    (logs / "app-3.log").symlink_to(tmp_path / "precious.log")
+    os.link(logs / "app-1.log", house.data_dir / "second name")
+    swept = house.run(CompressLogs(), days=8)
+    assert (swept.removed, swept.kept) == (0, {"newest": 1, "hard-linked": 1, "excluded": 1})
+    (house.data_dir / "second name").unlink()
+    pins = Pins([os.path.realpath(logs / "app-1.log")])
+    assert house.run(CompressLogs(), days=8, pins=pins).kept["pinned"] == 1
+    assert (tmp_path / "precious.log").read_text() == "keep me"
+
+
+def test_logs_in_folders_have_a_newest_of_their_own(house: Household, logs: Path) -> None:
+    (logs / "sub").mkdir()
+    (logs / "sub" / "app-0.log").write_text("x")
+    swept = house.run(CompressLogs(), days=8)
+    assert (swept.removed, swept.kept["newest"]) == (1, 2)
+
+
+def test_a_dry_run_changes_nothing(house: Household, logs: Path) -> None:
+    (logs / ".aura-gz-left").write_text("of a run that died")
+    swept = house.run(CompressLogs(), days=8, dry_run=True)
+    assert (swept.removed, swept.kept) == (1, {"newest": 1, "excluded": 1})
+    assert names(logs) == [".aura-gz-left", "app-1.log", "app-2.log"]
+    house.run(CompressLogs(), days=8)
+    assert names(logs) == ["app-1.log.gz", "app-2.log"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("app-2024-01-31.log", "app.log"), ("app.log.12", "app.log"), ("app.log-20240131", "app.log")],
+)  # fmt: skip
+def test_numbers_and_dates_make_no_difference_to_the_kind_of_a_log(name: str, kind: str) -> None:
+    assert kind_of_log(name) == kind

@@ -1,0 +1,56 @@
+"""Nothing is lost when a process is killed, or refused, at any modifying call of the protocols for records.
+
+A sample of the points here, by the day; `make kill-points` tries every one.
+"""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from tests.kill_points.run import Program, drive, missed
+
+SCENARIOS = ("Rows", "RowsBack", "Archive", "ArchiveBack", "Fail", "Expire", "Gzip", "Pages", "Anew")
+pytestmark = pytest.mark.timeout(600)
+
+
+def named(scenario: str) -> str:
+    return f"tests.kill_points.row_scenarios:{scenario}"
+
+
+def chosen(sample: int | None) -> list[str]:
+    return [] if sample is None else ["--sample", str(sample), "--seed", str(dt.date.today().toordinal())]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_kill_at_any_modifying_call_loses_nothing(library: Path, scenario: str, sample: int | None) -> None:
+    tried = drive(library, named(scenario), *chosen(sample and sample // 2))
+    print(f"{scenario}: {tried.tried} of {len(tried.calls)} kill points")
+    assert tried.failures == []
+    assert tried.tried > 0
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_disk_that_is_full_or_broken_at_any_modifying_call_loses_nothing(
+    library: Path, scenario: str, sample: int | None
+) -> None:
+    """ENOSPC and EIO at each call, once."""
+    tried = drive(library, named(scenario), *chosen(sample and sample // 4), "--errno", "28", "--errno", "5")
+    assert tried.failures == []
+    assert tried.tried > 0
+
+
+@pytest.mark.external
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_no_modifying_call_lacks_a_kill_point(library: Path, scenario: str, program: Program) -> None:
+    assert missed(library, named(scenario), program("strace", "strace")) == {}
+
+
+@pytest.mark.external
+@pytest.mark.parametrize("scenario", ["DryRuns", "DryRunsOfALiveDatabase"])
+def test_a_dry_run_makes_no_modifying_call(library: Path, scenario: str, program: Program) -> None:
+    """Neither does it make the files that belong to a database's log, nor open them as if to make them."""
+    name = f"tests.kill_points.dry_run_scenarios:{scenario}"
+    assert drive(library, name, "--count-only").calls == []
+    with pytest.raises(AssertionError, match="strace saw nothing"):
+        missed(library, name, program("strace", "strace"))
