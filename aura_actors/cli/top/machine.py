@@ -15,8 +15,6 @@ from aura_actors.cli.top.state import Sample
 from aura_actors.cli.top.table import Cell, Section, fit, pair, said
 from aura_actors.wire.metrics import Disk, Gpu, ResourcePressure, SystemMetrics
 
-CPU_LIMIT, MEMORY_LIMIT, CELSIUS_LIMIT = 90.0, 85.0, 85.0
-"""The thresholds of `[alerts]` unless it says otherwise."""
 LABEL: Final = 8
 VALUE: Final = 8
 CORE_CELLS: Final = 16
@@ -52,17 +50,17 @@ def gauge(label: Cell, percent: float | None, width: int, sight: Sight, limit: f
 
 
 def _cpu(sight: Sight, system: SystemMetrics, width: int) -> Section:
-    cpu = system.cpu
+    cpu, limit = system.cpu, sight.limit("cpu")
     line = sight.line(lambda sample: sample.cpu, width)
-    styles = [marks.heat(value, CPU_LIMIT) for value in line]
+    styles = [marks.heat(value, limit) for value in line]
     lines = [
-        gauge("busy", cpu.overall_usage_percent, width, sight, CPU_LIMIT),
+        gauge("busy", cpu.overall_usage_percent, width, sight, limit),
         *marks.spark(line, 100.0, sight.glyphs, rows=2 * sight.scale, styles=styles),
         *_cores(cpu.per_core_usage_percent or [], width, sight),
     ]
     cores = text.UNKNOWN if cpu.logical_cores is None else f"{cpu.logical_cores} cores"
-    limit = None if system.cgroup is None else system.cgroup.cpu_limit_cores
-    allowed = "" if limit is None else f", {limit:g} allowed"
+    quota = None if system.cgroup is None else system.cgroup.cpu_limit_cores
+    allowed = "" if quota is None else f", {quota:g} allowed"
     return Section(title="CPU", aside=sight.stale("cpu") or f"{cores}{allowed}", lines=lines)
 
 
@@ -89,11 +87,11 @@ def _core(number: int, percent: float, width: int, sight: Sight) -> Text:
 
 
 def _memory(sight: Sight, system: SystemMetrics, width: int) -> Section:
-    memory, group = system.memory, system.cgroup
+    memory, group, limit = system.memory, system.cgroup, sight.limit("memory")
     line = sight.line(lambda sample: sample.memory, width)
-    styles = [marks.heat(value, MEMORY_LIMIT) for value in line]
+    styles = [marks.heat(value, limit) for value in line]
     lines = [
-        gauge("used", memory.usage_percent, width, sight, MEMORY_LIMIT),
+        gauge("used", memory.usage_percent, width, sight, limit),
         *marks.spark(line, 100.0, sight.glyphs, rows=sight.scale, styles=styles),
         pair(
             f"available {text.size(memory.available_bytes)}",
@@ -103,7 +101,7 @@ def _memory(sight: Sight, system: SystemMetrics, width: int) -> Section:
     ]
     if group is not None and group.memory_limit_bytes is not None and group.memory_working_set_bytes is not None:
         share = 100 * group.memory_working_set_bytes / max(1, group.memory_limit_bytes)
-        lines.append(gauge("group", share, width, sight, MEMORY_LIMIT))
+        lines.append(gauge("group", share, width, sight, limit))
         lines.append(
             said(f"  {text.size(group.memory_working_set_bytes)} of {text.size(group.memory_limit_bytes)}")
         )
@@ -121,9 +119,9 @@ def _gpus(sight: Sight, system: SystemMetrics, width: int) -> Section:
 
 
 def _gpu(sight: Sight, gpu: Gpu, width: int) -> Iterator[Text]:
-    heat = Text()
-    if gpu.temperature_celsius is not None:
-        heat.append(f"{gpu.temperature_celsius:.0f} °C", style=marks.heat(gpu.temperature_celsius, CELSIUS_LIMIT))
+    heat, celsius = Text(), gpu.temperature_celsius
+    if celsius is not None:
+        heat.append(f"{celsius:.0f} °C", style=marks.heat(celsius, sight.limit("gpu")))
     if gpu.power_watts is not None:
         heat.append(f"{'  ' if heat else ''}{gpu.power_watts:.0f} W")
     yield pair(Text.assemble((f"{gpu.index} ", marks.FAINT), said(gpu.name, "bold")), heat, width)

@@ -34,6 +34,12 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
         since = None if self.state.system is None else self.state.system.stale.get(collector)
         return None if since is None else Text(f"{span(-self.until(since))} old", style=marks.NEAR)
 
+    def limit(self, name: str) -> float:
+        """Above which an alert is raised, as the daemon has it."""
+        alerts = self.state.alerts
+        watched = {each.name: each.threshold for each in alerts.thresholds} if alerts is not None else {}
+        return watched.get(name, marks.FULL_PERCENT)
+
     def line(self, value: Callable[[Sample], float | None], width: int) -> list[float | None]:
         """What was measured, one value for each column, the newest at the right."""
         points = [(sample.at, value(sample)) for sample in self.state.past]

@@ -25,6 +25,9 @@ ACTOR_COLUMNS: Final = (
     Column(name="Waiting", right=True),
     Column(name="Handled", right=True, wide=50),
 )
+BAR: Final = 8
+ALL_OF_IT: Final = 200.0
+"""A run that comes to its end is no reason for alarm."""
 STATES: Final = {"running": "green", "backoff": marks.HIGH, "stopped": marks.FAINT}
 
 
@@ -34,13 +37,17 @@ def cleanup(sight: Sight, width: int) -> Iterator[Section]:
     if state is None:
         return
     lines = table(TASK_COLUMNS, (_task(each, sight) for each in state.tasks), width) if state.tasks else []
-    yield Section(title="Cleanup", aside=_freed(state), lines=lines or [said("no task", marks.FAINT)])
+    if state.urgent:
+        lines.append(said("a disk is nearly full: what frees space is brought forward", marks.NEAR))
+    yield Section(title="Cleanup", aside=_aside(state), lines=lines or [said("no task", marks.FAINT)])
 
 
-def _freed(state: CleanupState) -> str:
-    """By the last run of each task."""
+def _aside(state: CleanupState) -> str:
+    """What the last run of each task freed, and what still lies in quarantine."""
     reports = [each.last_report for each in state.tasks if each.last_report is not None]
     freed = sum(report.freed_bytes for report in reports if not report.dry_run)
+    if state.quarantined:
+        return f"{text.size(state.quarantined_bytes)} in quarantine"
     return f"last runs freed {text.size(freed)}" if freed else ""
 
 
@@ -50,8 +57,22 @@ def _task(task: CleanupTask, sight: Sight) -> list[Cell]:
         task.task,
         _next(task, sight),
         "never" if report is None else f"{span(-sight.until(report.finished_at))} ago",
-        Text() if report is None else _did(report),
+        _does(task, sight) or (Text() if report is None else _did(report)),
     ]
+
+
+def _does(task: CleanupTask, sight: Sight) -> Text | None:
+    """How far the run under way is, or why one that is due waits."""
+    if task.deferred is not None and not task.running:
+        return said(f"waits: {task.deferred}", marks.NEAR)
+    progress = task.progress
+    if progress is None:
+        return None
+    told = f"{progress.phase}: {progress.scanned} seen, {text.size(progress.freed_bytes)} freed"
+    if not progress.total_bytes:
+        return said(told)
+    share = 100 * progress.freed_bytes / progress.total_bytes
+    return Text.assemble(marks.bar(share, BAR, sight.glyphs, ALL_OF_IT), " ", said(told), no_wrap=True)
 
 
 def _next(task: CleanupTask, sight: Sight) -> Text:

@@ -120,7 +120,15 @@ TASK: dict[str, Any] = {
     "task": "temp-files", "enabled": True, "everySeconds": [3600.0], "nextRunAt": stamp(1800), "running": False,
     "lastReport": REPORT,
 }  # fmt: skip
+PROGRESS: dict[str, Any] = {
+    "runId": "r", "dryRun": False, "phase": "removing", "scanned": 1200, "removed": 40,
+    "freedBytes": GIB, "total": 80, "totalBytes": 2 * GIB, "filesPerSecond": 900.0,
+}  # fmt: skip
 ALERTS: dict[str, Any] = {
+    "thresholds": [
+        {"name": name, "threshold": threshold, "clearedBelow": threshold - 5, "unit": unit}
+        for name, threshold, unit in (("cpu", 35.0, "%"), ("memory", 85.0, "%"), ("gpu", 85.0, "°C"))
+    ],
     "active": [
         {
             "name": "gpu", "value": 88.0, "threshold": 85.0, "unit": "°C", "raisedAt": stamp(-30),

@@ -11,7 +11,20 @@ from aura_actors.cli.top.screen import Connection, Picture, picture, sections, s
 from aura_actors.cli.top.sight import Sight
 from aura_actors.cli.top.state import State, take
 from aura_actors.cli.top.view import Part, View
-from tests.cli.top.scenes import ACTORS, ADMISSION, CONNECTION, GPU, TASK, frame, job, sight, state, system
+from tests.cli.top.scenes import (
+    ACTORS,
+    ADMISSION,
+    CONNECTION,
+    GIB,
+    GPU,
+    PROGRESS,
+    TASK,
+    frame,
+    job,
+    sight,
+    state,
+    system,
+)
 
 SIZES = [(200, 60), (120, 45), (80, 24), (40, 24), (20, 10), (1, 1)]
 
@@ -127,11 +140,34 @@ def test_providers_and_their_budgets() -> None:
         ({"running": True}, "temp-files running 60 s ago freed 3.0 GiB, 17 items"),
         ({"enabled": False, "lastReport": None}, "temp-files off never"),
         ({"nextRunAt": None}, "temp-files due 60 s ago freed 3.0 GiB, 17 items"),
+        ({"deferred": "the machine is busy"}, "temp-files in 30 min 60 s ago waits: the machine is busy"),
+        (
+            {"running": True, "progress": PROGRESS},
+            "temp-files running 60 s ago ━━━━──── removing: 1200 seen, 1.0 GiB freed",
+        ),
+        (
+            {"running": True, "progress": {**PROGRESS, "totalBytes": None}},
+            "temp-files running 60 s ago removing: 1200 seen, 1.0 GiB freed",
+        ),
     ],
 )
 def test_cleanup_says_when_and_what(changes: dict[str, Any], told: str) -> None:
     text = text_of(sight(cleanup={"tasks": [{**TASK, **changes}]}), 80, "cleanup")
     assert row(text, "temp-files") == told
+
+
+def test_quarantine_and_a_full_disk_are_said() -> None:
+    state = {"tasks": [TASK], "quarantined": 3, "quarantinedBytes": 2 * GIB, "urgent": True}
+    text = text_of(sight(cleanup=state), 80, "cleanup")
+    assert row(text, "Cleanup ─").endswith("2.0 GiB in quarantine")
+    assert "a disk is nearly full" in text
+
+
+def test_what_is_above_its_alert_is_red() -> None:
+    busy = next(line for line in sections(sight(), "machine", 60) if "40.0 %" in line.plain)
+    assert {span.style for span in busy.spans} >= {marks.HIGH}
+    calm = next(line for line in sections(sight(alerts=None), "machine", 60) if "40.0 %" in line.plain)
+    assert marks.HIGH not in {span.style for span in calm.spans}
 
 
 def test_a_failed_cleanup_says_why() -> None:
