@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+import msgspec
+
 from aura_actors.wire.metrics import Wire
 
 
@@ -42,5 +44,5 @@ class Alerts(Wire, frozen=True, kw_only=True):
 
     active: list[Alert]
     """At most one for each threshold."""
-    thresholds: list[AlertThreshold]
-    """All of them; none before the first sample."""
+    thresholds: list[AlertThreshold] = msgspec.field(default_factory=list)
+    """All of them; none before the first sample, or from a daemon that does not tell them."""

@@ -92,7 +92,7 @@ async def actors(call: Call) -> Answer:
 async def alerts(call: Call) -> Answer:
     """Thresholds that are exceeded now, and all thresholds there are."""
     publication = call.services.topics["alerts"].value
-    return Answer(body=Alerts(active=[], thresholds=[]) if publication is None else publication.data)
+    return Answer(body=Alerts(active=[]) if publication is None else publication.data)
 
 
 @health.add("GET", "/health/live", responses={200: Health})
