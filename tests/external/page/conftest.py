@@ -176,7 +176,17 @@ class Daemon:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
         """One request, not through any proxy of the environment."""
-        with httpx2.Client(base_url=self.url, trust_env=False, timeout=20) as client:
+        return self._ask(None, method, path, body, headers)
+
+    def ask_here(self, method: str, path: str, body: Any = None) -> httpx2.Response:
+        """The same over the unix socket, where a claimed process is believed without a search."""
+        transport = httpx2.HTTPTransport(uds=self._settings["AURA_HTTP__UNIX"])
+        return self._ask(transport, method, path, body, {})
+
+    def _ask(
+        self, transport: httpx2.HTTPTransport | None, method: str, path: str, body: Any, headers: dict[str, str]
+    ) -> httpx2.Response:
+        with httpx2.Client(base_url=self.url, transport=transport, trust_env=False, timeout=20) as client:
             return client.request(method, path, json=body, headers=headers)
 
 

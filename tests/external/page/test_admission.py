@@ -31,16 +31,17 @@ def job(name: str, **more: Any) -> dict[str, Any]:
 
 
 def test_a_real_load_moves_the_gauges_and_the_queue_says_why_each_waits(
-    browser: "Browser", daemon: "Callable[..., Daemon]"
+    browser: "Browser", daemon: "Callable[..., Daemon]", tmp_path: Path
 ) -> None:
-    served = daemon(**CALM)
+    served = daemon(AURA_HTTP__UNIX=str(tmp_path / "socket"), **CALM)
     hog = subprocess.Popen([sys.executable, "-c", HOG], stdout=subprocess.PIPE)
 
     def look(page: Page) -> None:
         live(page)
         expect(page.locator("#jobs-empty")).to_have_text("No job is running.")
         expect(page.locator("#queue-empty")).to_have_text("Nobody waits.")
-        assert served.ask("POST", "api/admission/jobs", job("render-1", pid=hog.pid)).status_code == 201
+        answer = served.ask_here("POST", "api/admission/jobs", job("render-1", pid=hog.pid))
+        assert answer.status_code == 201, answer.text
         assert served.ask("POST", "api/admission/jobs", job("render-2")).status_code == 201
         used = page.locator("#jobs tr", has_text="render-1").locator(".used .bar")
         page.wait_for_function(
