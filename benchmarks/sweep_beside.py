@@ -96,7 +96,7 @@ async def measure(files: int, rounds: int) -> dict[str, float]:
             assert report is not None
             assert report.removed >= files, report
             took = time.perf_counter() - begun
-            await trio.to_thread.run_sync(_fill, data_dir / "temp", 2_500 * rounds)
+            await trio.to_thread.run_sync(_fill, data_dir / "temp", 1_500 * rounds)
             for turn in range(rounds):
                 if turn % 2:
                     alone.append(await _read(reads))
