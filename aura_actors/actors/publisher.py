@@ -9,7 +9,7 @@ from typing import assert_never
 
 import msgspec
 
-from aura_actors.domain.alerts import Alerts
+from aura_actors.domain.alerts import Alerts, Threshold
 from aura_actors.domain.gpu import hottest_celsius
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.kernel.actor import Actor, Context
@@ -77,6 +77,7 @@ class Publisher(Actor[m.PublisherMessage]):
         self._encoder = msgspec.json.Encoder()
         self._context: Context[m.PublisherMessage]
         self._waits = False
+        self._watched: tuple[Threshold, ...] = ()  # as it was told last
 
     async def open(self, context: Context[m.PublisherMessage]) -> None:
         """Publish what there is, then follow every source."""
@@ -150,7 +151,9 @@ class Publisher(Actor[m.PublisherMessage]):
         changed = self._alerts.observe(values, taken.timestamp)
         for alert in changed:
             self._tell("alerts", public.alert(alert))
-        if changed or self._alerts.active or self._topics["alerts"].value is None:
+        watched = self._alerts.thresholds
+        if changed or self._alerts.active or watched != self._watched:
+            self._watched = watched
             self._publish("alerts", public.alerts_now(self._alerts))
 
     def _publish(self, topic: str, value: object) -> None:

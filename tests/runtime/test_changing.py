@@ -115,6 +115,19 @@ async def test_slots_at_a_provider_follow_and_those_that_are_held_stay(tmp_path:
             assert runtime.parts.seen.providers.find("OpenAI").slots.used == 2
 
 
+async def test_whoever_watches_the_alerts_is_told_the_new_thresholds(tmp_path: Path) -> None:
+    calm = Alerts(cpu_percent=100.0, memory_percent=100.0)  # nothing is exceeded: there is no other news
+    async with ready(settings(tmp_path, alerts=calm)) as runtime:
+        told = runtime.parts.topics["alerts"]
+        seen = told.version
+        await change(runtime.parts, settings(tmp_path, alerts=Alerts(cpu_percent=100.0, memory_percent=99.0)))
+        with trio.fail_after(10):
+            publication = await told.wait_newer(seen)
+        assert publication is not None
+        thresholds = msgspec.json.decode(publication.data)["thresholds"]
+        assert [each["threshold"] for each in thresholds] == [100.0, 99.0, 85.0]
+
+
 async def test_what_did_not_change_restarts_nothing(tmp_path: Path) -> None:
     async with ready(settings(tmp_path)) as runtime:
         changed = await change(runtime.parts, settings(tmp_path, alerts=Alerts(cpu_percent=50.0)))
