@@ -1,148 +1,139 @@
 """Runs the tests of the rules against every mutant of them, and says which nobody noticed.
 
-    python -m tests.mutation                      all modules that have tests below
-    python -m tests.mutation ledger books         these
-    python -m tests.mutation --sample 200 --seed 7
-
-Every mutant runs in a process of its own, forked from one that has loaded pytest already. Tests with the module's
-own name come first; the first failure ends the run, and so does the time limit: a mutant that hangs is noticed.
+python -m tests.mutation                         all modules that have tests
+python -m tests.mutation ledger books            these
+python -m tests.mutation --workers 4             four at a time
+python -m tests.mutation --results played.jsonl  writes every verdict down; what was noticed there, of the
+                                                 same code, is not played again
 """
 
 import argparse
-import contextlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
-import json
-import os
+import hashlib
 import random
-import signal
 import sys
-import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import CodeType, ModuleType
 
-import hypothesis  # noqa: F401 - loaded before the fork
 import msgspec
-import pytest
-import trio  # noqa: F401 - loaded before the fork
 
-from tests.mutation.mutants import mutants
+from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.play import DOMAIN, Verdict, start, tests_of, wait
 
-DOMAIN = Path("aura_actors/domain")
-TESTS = Path("tests/domain")
-ADMISSION = [
-    "window", "external", "accounts", "devices", "processor", "busy_gate",
-    "brake", "freshness", "machine", "leases", "ledger", "books",
-]  # fmt: skip
-"""One body of rules: each test of it runs against each module of it."""
-SHARED = {
-    "holding": ADMISSION, "objections": ADMISSION, "outlook": ADMISSION, "room": ADMISSION, "asked": ADMISSION,
-    "changes": ADMISSION, "needs": ADMISSION, "reasons": ADMISSION, "containment": ADMISSION, "slots": ADMISSION,
-    "waiting": ["waiting", "books"], "waiting_line": ["waiting", "books"],
-    "waiting_bound": ["waiting", "books", "books_traces"],
-    "providers": ["providers", "buckets", "adaptive", "books"], "buckets": ["buckets", "providers"],
-    "adaptive": ["adaptive", "providers"], "runs": ["runs", "learning"], "learning": ["learning", "runs"],
-    "lineage": ["lineage", "attribution"], "attribution": ["attribution", "lineage"],
-} | dict.fromkeys(ADMISSION, ADMISSION)  # fmt: skip
+TIMES_UNCHANGED = 5
+LEAST_CPU_SECONDS = 5.0
 
 
-class Survivor(msgspec.Struct, frozen=True):
-    """A change that no test noticed."""
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one mutant, a line of JSON; `program` is a digest of the changed module without its comments."""
 
     module: str
     line: int
     what: str
     source: str
+    program: str
+    verdict: Verdict
+    cpu_seconds: float
 
 
-class Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Loads one module from the given code, and all others as usual."""
+class Work(msgspec.Struct, frozen=True):
+    """One mutant that is to be played."""
 
-    def __init__(self, name: str, path: Path, code: CodeType) -> None:
-        self._name, self._path, self._code = name, path, code
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self._name:
-            return None
-        return importlib.util.spec_from_file_location(fullname, self._path, loader=self)
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(self._code, module.__dict__)
-
-
-def tests_of(stem: str) -> list[str]:
-    """The files of tests that know a module, its own first; none where it has none."""
-    names = SHARED.get(stem, [stem])
-    ordered = sorted(dict.fromkeys(names), key=lambda name: name != stem)
-    return [str(path) for name in ordered if (path := TESTS / f"test_{name}.py").exists()]
-
-
-def noticed(stem: str, code: CodeType, seconds: float) -> bool:
-    """Whether some test fails with this code in the module's place."""
-    pid = os.fork()
-    if pid == 0:
-        with contextlib.suppress(BaseException):
-            os._exit(_run(stem, code))
-        os._exit(70)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return status != 0
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return True
-
-
-def _run(stem: str, code: CodeType) -> int:
-    void = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(void, descriptor)
-    sys.meta_path.insert(0, Changed(f"aura_actors.domain.{stem}", DOMAIN / f"{stem}.py", code))
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--assert=plain"]
-    return int(pytest.main([*options, *tests_of(stem)]))
+    module: str
+    mutant: Mutant
+    source: str
+    program: str
 
 
 def main() -> None:
     """Play the mutants that were asked for; the survivors as lines of JSON, then a table."""
     options = _options()
-    stems = options.modules or sorted(p.stem for p in DOMAIN.glob("*.py") if tests_of(p.stem))
-    work = [(stem, mutant) for stem in stems for mutant in mutants((DOMAIN / f"{stem}.py").read_text())]
+    stems = options.modules or sorted(path.stem for path in DOMAIN.glob("*.py") if tests_of(path.stem))
+    if unknown := [stem for stem in stems if not tests_of(stem)]:
+        sys.exit(f"no tests know {', '.join(unknown)}")
+    work = [each for stem in stems for each in _work(stem)]
     if options.sample is not None:
         work = random.Random(options.seed).sample(work, min(options.sample, len(work)))
-    work = work[options.part :: options.parts]
-    played: Counter[str] = Counter()
-    killed: Counter[str] = Counter()
-    for stem in dict.fromkeys(stem for stem, _ in work):
-        unchanged = compile((DOMAIN / f"{stem}.py").read_text(), f"{stem}.py", "exec")
-        if noticed(stem, unchanged, options.seconds):
-            sys.exit(f"the tests of {stem} fail without any change")
-    for stem, mutant in work:
-        played[stem] += 1
-        if noticed(stem, compile(mutant.tree, f"{stem}.py", "exec"), options.seconds):
-            killed[stem] += 1
-            continue
-        source = (DOMAIN / f"{stem}.py").read_text().splitlines()[max(0, mutant.line - 1)].strip()
-        print(json.dumps(msgspec.to_builtins(Survivor(stem, mutant.line, mutant.what, source))), flush=True)
-    for stem in played:
-        print(f"{stem:16} {played[stem]:5} played {killed[stem]:5} noticed")
-    print(f"{'all':16} {played.total():5} played {killed.total():5} noticed")
+    before = _noticed_before(options.results) if options.results else {}
+    known = [before[each.program] for each in work if each.program in before]
+    played = []
+    for result in _play([each for each in work if each.program not in before], options.workers):
+        played.append(result)
+        line = msgspec.json.encode(result).decode()
+        if options.results:
+            with options.results.open("a") as file:
+                print(line, file=file)
+        if result.verdict == Verdict.SURVIVED:
+            print(line, flush=True)
+    _table([*known, *played])
+
+
+def _work(stem: str) -> Iterator[Work]:
+    text = (DOMAIN / f"{stem}.py").read_text()
+    lines = text.splitlines()
+    for mutant in mutants(text):
+        digest = hashlib.blake2b(f"{stem}\n{mutant.text}".encode(), digest_size=16).hexdigest()
+        yield Work(stem, mutant, lines[mutant.line - 1].strip(), digest)
+
+
+def _noticed_before(path: Path) -> dict[str, Result]:
+    """What was noticed in earlier runs, by program; the survivors are played again, for tests may have come."""
+    if not path.exists():
+        return {}
+    results = (msgspec.json.decode(line, type=Result) for line in path.read_text().splitlines())
+    return {result.program: result for result in results if result.verdict != Verdict.SURVIVED}
+
+
+def _play(work: list[Work], workers: int) -> Iterator[Result]:
+    limits = {stem: _limit(stem) for stem in dict.fromkeys(each.module for each in work)}
+    running: dict[int, Work] = {}
+    for each in work:
+        if len(running) == workers:
+            yield _next(running)
+        code = compile(each.mutant.text, f"{each.module}.py", "exec")
+        running[start(each.module, code, limits[each.module])] = each
+    while running:
+        yield _next(running)
+
+
+def _next(running: dict[int, Work]) -> Result:
+    pid, verdict, cpu_seconds = wait()
+    work = running.pop(pid)
+    return Result(
+        module=work.module, line=work.mutant.line, what=work.mutant.what, source=work.source, program=work.program,
+        verdict=verdict, cpu_seconds=round(cpu_seconds, 2),
+    )  # fmt: skip
+
+
+def _limit(stem: str) -> float:
+    """The processor seconds that a mutant may use: a multiple of what the unchanged module takes."""
+    start(stem, compile((DOMAIN / f"{stem}.py").read_text(), f"{stem}.py", "exec"))
+    _, verdict, cpu_seconds = wait()
+    if verdict != Verdict.SURVIVED:
+        sys.exit(f"the tests of {stem} fail without any change")
+    return max(LEAST_CPU_SECONDS, TIMES_UNCHANGED * cpu_seconds)
+
+
+def _table(results: Iterable[Result]) -> None:
+    by_module: dict[str, list[Verdict]] = {}
+    for result in results:
+        by_module.setdefault(result.module, []).append(result.verdict)
+    by_module["all"] = [verdict for verdicts in by_module.values() for verdict in verdicts]
+    for module, verdicts in by_module.items():
+        survived = verdicts.count(Verdict.SURVIVED)
+        noticed = len(verdicts) - survived
+        late = verdicts.count(Verdict.LIMIT)
+        print(
+            f"{module:16} {len(verdicts):5} played {noticed:5} noticed ({late} by the limit) {survived:5} survived"
+        )
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="*", help="stems of aura_actors/domain")
+    parser.add_argument("--workers", type=int, default=1, help="how many are played at a time")
+    parser.add_argument("--results", type=Path, help="a file of verdicts, which a later run goes on from")
     parser.add_argument("--sample", type=int, help="only so many, drawn at random")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=60.0, help="a mutant that takes longer is noticed")
-    parser.add_argument("--part", type=int, default=0, help="to share the work among processes: which part")
-    parser.add_argument("--parts", type=int, default=1, help="and of how many")
     return parser.parse_args()
 
 

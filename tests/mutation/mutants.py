@@ -1,7 +1,7 @@
 """The changes that are made to a module: one place at a time, each a mistake that somebody could have made.
 
-Owns what is changed and how; knows neither tests nor files. Annotations, texts, asserts and `__repr__` are left as
-they are: nothing that is decided depends on them.
+Owns what is changed and how; knows neither tests nor files. Annotations, texts, asserts, `__repr__`, decorators and
+the options of a class (`frozen=True`) are left as they are: nothing that is decided depends on them.
 """
 
 import ast
@@ -31,17 +31,18 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.Pow: ast.Mult,
 }
 EXTREMES = {"min": "max", "max": "min"}
+DECLARATIONS = {"annotation", "returns", "type_comment", "decorator_list"}
 
 Change = Callable[[], str]
 """Makes the change in the tree that it was found in; says what it did."""
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
-    """One changed module."""
+    """One changed module: the line and the kind of its change, and its whole text."""
 
     line: int
     what: str
-    tree: ast.Module
+    text: str
 
 
 def mutants(source: str) -> Iterator[Mutant]:
@@ -49,17 +50,22 @@ def mutants(source: str) -> Iterator[Mutant]:
     for number in range(len(_places(ast.parse(source)))):
         tree = ast.parse(source)
         node, change = _places(tree)[number]
-        yield Mutant(line=getattr(node, "lineno", 0), what=change(), tree=ast.fix_missing_locations(tree))
+        what = change()
+        yield Mutant(line=getattr(node, "lineno", 1), what=what, text=ast.unparse(tree))
 
 
 def _places(tree: ast.Module) -> list[tuple[ast.AST, Change]]:
-    return [(node, change) for node in _decisive(tree) for change in _changes(node)]
+    places: list[tuple[ast.AST, Change]] = []
+    for node in _decisive(tree):
+        places += ((node, change) for change in _changes(node))
+        places += _statements(node)
+    return places
 
 
 def _decisive(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "type_comment", "decorator_list"):
+        if name in DECLARATIONS or (name == "keywords" and isinstance(node, ast.ClassDef)):
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.FunctionDef) and child.name == "__repr__":
@@ -87,14 +93,13 @@ def _changes(node: ast.AST) -> Iterator[Change]:
             yield lambda: _extreme(function)
         case ast.IfExp():
             yield lambda: _branches(node)
-    yield from _statements(node)
 
 
-def _statements(node: ast.AST) -> Iterator[Change]:
+def _statements(node: ast.AST) -> Iterator[tuple[ast.AST, Change]]:
     for name in ("body", "orelse", "finalbody"):
         block = getattr(node, name, None)
         if isinstance(block, list):
-            yield from (_left_out(block, number) for number, each in enumerate(block) if _acts(each))
+            yield from ((each, _left_out(block, number)) for number, each in enumerate(block) if _acts(each))
 
 
 def _acts(statement: ast.stmt) -> bool:
