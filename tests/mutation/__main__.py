@@ -24,7 +24,7 @@ LEAST_CPU_SECONDS = 5.0
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one mutant, a line of JSON; `program` is a digest of the changed module without its comments."""
+    """What became of one mutant, a line of JSON; `program` is a digest of the module as changed."""
 
     module: str
     line: int
@@ -84,13 +84,14 @@ def _noticed_before(path: Path) -> dict[str, Result]:
 
 
 def _play(work: list[Work], workers: int) -> Iterator[Result]:
-    limits = {stem: _limit(stem) for stem in dict.fromkeys(each.module for each in work)}
+    known_by = {each.module: frozenset(tests_of(each.module)) for each in work}
+    limits = {tests: _limit(stem) for tests, stem in {tests: stem for stem, tests in known_by.items()}.items()}
     running: dict[int, Work] = {}
     for each in work:
         if len(running) == workers:
             yield _next(running)
         code = compile(each.mutant.text, f"{each.module}.py", "exec")
-        running[start(each.module, code, limits[each.module])] = each
+        running[start(each.module, code, limits[known_by[each.module]])] = each
     while running:
         yield _next(running)
 
@@ -105,7 +106,7 @@ def _next(running: dict[int, Work]) -> Result:
 
 
 def _limit(stem: str) -> float:
-    """The processor seconds that a mutant may use: a multiple of what the unchanged module takes."""
+    """The processor seconds that a mutant may use: a multiple of what its tests take when nothing is changed."""
     start(stem, compile((DOMAIN / f"{stem}.py").read_text(), f"{stem}.py", "exec"))
     _, verdict, cpu_seconds = wait()
     if verdict != Verdict.SURVIVED:

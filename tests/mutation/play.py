@@ -1,8 +1,8 @@
 """Plays one changed module against its tests, in a process of its own that is forked from one with pytest loaded.
 
-Owns which tests know a module, how a process gets the changed code, and what it may use; knows no changes. The limit
-is processor time, not time on the wall, so that a busy machine notices nothing; the examples of the properties are
-the same in every run, and a failing one is not made smaller.
+Owns which tests know a module, how a process gets the changed code, and what it may use; knows no changes. The
+limit is processor time, not time on the wall, so that a busy machine is no failure of a mutant. The examples of the
+properties are the same in every run, and a failing one is not made smaller.
 """
 
 import contextlib
@@ -96,11 +96,8 @@ def start(stem: str, code: CodeType, cpu_seconds: float | None = None) -> int:
 def wait() -> tuple[int, Verdict, float]:
     """The next process that ends: its id, the verdict, and the processor seconds that it used."""
     pid, status, usage = os.wait3(0)
-    if status == 0:
-        verdict = Verdict.SURVIVED
-    else:
-        verdict = Verdict.FAILED if os.WIFEXITED(status) else Verdict.LIMIT
-    return pid, verdict, usage.ru_utime + usage.ru_stime
+    ended = Verdict.FAILED if os.WIFEXITED(status) else Verdict.LIMIT
+    return pid, Verdict.SURVIVED if status == 0 else ended, usage.ru_utime + usage.ru_stime
 
 
 def _run(stem: str, code: CodeType, cpu_seconds: float | None) -> int:
