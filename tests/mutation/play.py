@@ -7,6 +7,7 @@ properties are the same in every run, and a failing one is not made smaller.
 
 import contextlib
 import enum
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -18,8 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 
+import hypothesis.stateful  # noqa: F401 - loaded before the fork, as what the tests import besides
+import msgspec  # noqa: F401
 import pytest
-import trio  # noqa: F401 - loaded before the fork
 from hypothesis import Phase, settings
 
 DOMAIN = Path("aura_actors/domain")
@@ -41,10 +43,13 @@ SHARED = {
 MEMORY_BYTES = 4 << 30
 """What a process may ask for: a loop that collects for ever ends by this or by its time."""
 PROFILE = "mutation"
+LEFT_OUT = ["cacheprovider", "unraisableexception", "threadexception", "faulthandler", "doctest"]
 OPTIONS = [
-    "-x", "-q", "--assert=plain", "--override-ini=timeout=0", f"--hypothesis-profile={PROFILE}",
-    "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov",
+    "-x", "-q", "-c", os.devnull, "--rootdir=.", "--noconftest", "--import-mode=importlib", "--assert=plain",
+    "-W", "error", "-p", "_hypothesis_pytestplugin", f"--hypothesis-profile={PROFILE}",
+    *(f"-pno:{name}" for name in LEFT_OUT),
 ]  # fmt: skip
+"""Nothing that the tests of rules can do without: a mutant is noticed sooner than all plugins are loaded."""
 
 settings.register_profile(
     PROFILE, deadline=None, database=None, derandomize=True, phases=[Phase.explicit, Phase.generate]
@@ -85,6 +90,7 @@ def tests_of(stem: str) -> list[str]:
 
 def start(stem: str, code: CodeType, cpu_seconds: float | None = None) -> int:
     """Begin to run the tests with this code in the module's place; the id of the process."""
+    gc.freeze()  # what is shared need not be looked at in every process
     pid = os.fork()
     if pid == 0:
         with contextlib.suppress(BaseException):
@@ -108,5 +114,6 @@ def _run(stem: str, code: CodeType, cpu_seconds: float | None) -> int:
     if cpu_seconds is not None:
         most = math.ceil(cpu_seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.meta_path.insert(0, Changed(stem, code))
     return int(pytest.main([*OPTIONS, *tests_of(stem)]))
