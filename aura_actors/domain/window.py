@@ -23,13 +23,13 @@ class Window:
 
     def add(self, now: float, value: int) -> None:
         """Enter a value seen at `now`."""
-        if self._values and 0 <= now - self._grain_began < GRAIN_SECONDS:
+        if 0 <= now - self._grain_began < GRAIN_SECONDS:
             # Kept under its newest time, so that it leaves no earlier than its parts would have.
             self._values[-1] = [now, max(self._values[-1][1], value)]
         else:
             self._values.append([now, value])
             self._grain_began = now
-        while self._values[0][0] < now - self._seconds and len(self._values) > 1:
+        while self._values[0][0] < now - self._seconds:
             self._values.popleft()
         self._find_peak()
 

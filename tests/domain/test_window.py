@@ -41,6 +41,22 @@ def test_values_within_a_tenth_of_a_second_are_one_the_higher_and_leave_no_earli
     assert window.peak == 1
 
 
+def test_values_a_tenth_of_a_second_apart_are_two_and_leave_one_after_the_other() -> None:
+    window = Window()
+    window.add(0.0, 5)
+    window.add(0.1, 1)
+    assert window.peak == 5
+    window.add(30.05, 2)
+    assert window.peak == 2
+
+
+def test_values_of_one_moment_are_one() -> None:
+    window = Window()
+    for value in (3, 9, 4):
+        window.add(1.0, value)
+    assert list(window._values) == [[1.0, 9]]
+
+
 @given(st.integers(10, 1000))
 def test_what_is_kept_is_bounded_however_often_one_looks(per_second: int) -> None:
     window = Window()
@@ -64,3 +80,9 @@ def test_a_value_below_the_floor_stays() -> None:
     window.add(0.0, 5)
     window.correct(10, since=0.0, floor=20)
     assert window.peak == 5
+
+
+def test_there_is_nothing_to_correct_before_the_first_value() -> None:
+    window = Window()
+    window.correct(10, since=0.0, floor=0)
+    assert window.peak == 0
