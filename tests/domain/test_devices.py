@@ -33,6 +33,35 @@ def test_the_tightest_that_fits_is_chosen_so_that_large_gaps_stay_whole() -> Non
     assert chosen(of, memory_bytes=91) == ["g2"]
     assert chosen(of, memory_bytes=50, count=2) == ["g1", "g2"]
     assert chosen(of, memory_bytes=901) is None
+    assert chosen(of, memory_bytes=1) == ["g1"]
+
+
+def test_a_device_that_shares_main_memory_is_the_tightest_of_all() -> None:
+    assert chosen(devices(gpu(0, total=10, used=8), gpu(1, total=None)), memory_bytes=1) == ["g1"]
+
+
+def test_where_no_device_has_room_of_its_own_the_first_is_likely_to_start_first() -> None:
+    of = devices(gpu(0, total=10, used=9), gpu(1, total=None))
+    assert [device.uuid for device in of.roomiest(GpuNeed())] == ["g0"]
+
+
+def test_a_device_from_before_a_restart_takes_nobody_until_it_is_seen() -> None:
+    of = devices(gpu(0))
+    of.restore("old").holders[1] = False
+    assert chosen(of, count=2) is None
+    assert [device.uuid for device in of.roomiest(GpuNeed(count=2))] == ["g0", "old"]
+
+
+def test_devices_may_be_numbered_anew() -> None:
+    of = devices(gpu(0), gpu(1))
+    of.look(1.0, gpus(gpu(0, index=1), gpu(1, index=0)), {})
+    assert chosen(of) == ["g1"]
+
+
+@pytest.mark.parametrize("unknown", ["memory_total_bytes", "memory_used_bytes"])
+def test_a_device_that_tells_half_of_its_memory_has_none_of_its_own(unknown: str) -> None:
+    of = devices(gpu(0, **{"memory_used_bytes": 5, unknown: None}))
+    assert named(of, 0).memory is None
 
 
 def test_of_equals_the_one_with_the_fewest_jobs_is_chosen() -> None:
@@ -66,7 +95,7 @@ def test_an_exclusive_job_is_alone_on_its_device() -> None:
 def test_a_busy_device_takes_nobody_until_it_is_five_points_less_busy() -> None:
     of = Devices(GpuRule())
     for second in range(60):
-        of.look(float(second), gpus(gpu(0, busy=95)), {})
+        of.look(float(second), gpus(gpu(0, busy=90.5)), {})
     assert (chosen(of), of.free) == (None, False)
     for second in range(60, 120):
         of.look(float(second), gpus(gpu(0, busy=80)), {})
