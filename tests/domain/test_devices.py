@@ -54,13 +54,14 @@ def test_a_device_from_before_a_restart_takes_nobody_until_it_is_seen() -> None:
 
 def test_devices_may_be_numbered_anew() -> None:
     of = devices(gpu(0), gpu(1))
-    of.look(1.0, gpus(gpu(0, index=1), gpu(1, index=0)), {})
+    of.look(1.0, gpus(gpu(0, uuid="g1"), gpu(1, uuid="g0")), {})
     assert chosen(of) == ["g1"]
 
 
 @pytest.mark.parametrize("unknown", ["memory_total_bytes", "memory_used_bytes"])
 def test_a_device_that_tells_half_of_its_memory_has_none_of_its_own(unknown: str) -> None:
-    of = devices(gpu(0, **{"memory_used_bytes": 5, unknown: None}))
+    told: dict[str, Any] = {"memory_used_bytes": 5, unknown: None}
+    of = devices(gpu(0, **told))
     assert named(of, 0).memory is None
 
 

@@ -73,6 +73,28 @@ def test_a_job_that_is_not_young_any_more_explains_nothing_though_nobody_asked_m
     assert cpu.closed(61.0)
 
 
+def test_what_explains_use_is_how_much_ran_in_a_second_however_far_apart_the_readings() -> None:
+    cpu = processor()
+    cpu.begin(1, 4000, "g", 0.0)
+    cpu.look(0.0, 0.0, 8, {"g": 0.0})
+    cpu.look(2.0, 50, 8, {"g": 4.0})
+    assert cpu.gate.busy_percent == pytest.approx(25 * (1 - 2.718281828 ** (-2 / 5)))
+
+
+def test_a_young_job_that_nobody_could_read_explains_nothing() -> None:
+    cpu = processor()
+    cpu.begin(1, 4000, "g", 0.0)
+    cpu.look(1.0, 50, 8, {})
+    cpu.look(2.0, 50, 8, {})
+    assert cpu.gate.busy_percent == pytest.approx(50 * (1 - 2.718281828 ** (-2 / 5)))
+
+
+def test_before_the_first_reading_there_is_one_core() -> None:
+    cpu = Processor(BusyGate(85))
+    cpu.begin(1, 500, None, 0.0)
+    assert cpu.expected_percent(0.0) == 50
+
+
 def test_a_group_that_is_new_or_starts_again_explains_nothing_below_zero() -> None:
     cpu = processor()
     cpu.begin(1, 4000, "g", 0.0)
