@@ -26,7 +26,5 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
 
     def share(self, age_seconds: float) -> float:
         """The part of the headroom that may be given away: 1 while fresh, falling in a line to 0."""
-        if age_seconds <= self.full_seconds:
-            return 1.0
         left = (self.stale_seconds - age_seconds) / (self.stale_seconds - self.full_seconds)
         return min(1.0, max(0.0, left))

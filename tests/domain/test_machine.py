@@ -41,6 +41,10 @@ def seen(snapshot: Snapshot, path: str | None = None) -> Any:
 def test_without_memory_there_is_nothing_to_decide_on() -> None:
     assert machine_of(None) is None
     assert machine_of(taken()) is None
+    known = taken(MEMORY)
+    for unknown in ("total_bytes", "used_bytes"):
+        half = msgspec.structs.replace(known.memory, **{unknown: None})
+        assert machine_of(msgspec.structs.replace(known, memory=half)) is None
 
 
 def test_every_limited_control_group_is_a_level_of_its_own() -> None:
