@@ -24,8 +24,14 @@ def test_a_value_that_swings_around_the_threshold_is_one_alert() -> None:
 
 def test_an_alert_is_cleared_five_points_below() -> None:
     alerts = Alerts((CPU,))
-    assert observed(alerts, 91, 85, 84.9) == [("cpu", False), ("cpu", True)]
-    assert alerts.active == ()
+    assert observed(alerts, 91, 85) == [("cpu", False)]
+    assert alerts.states() == {"cpu": True}
+    assert observed(alerts, 84.9) == [("cpu", True)]
+    assert (alerts.active, alerts.states()) == ((), {"cpu": False})
+
+
+def test_a_value_far_below_the_threshold_is_no_news() -> None:
+    assert observed(Alerts((CPU,)), 10, 0) == []
 
 
 def test_a_value_that_is_not_known_changes_nothing() -> None:
@@ -36,7 +42,8 @@ def test_a_value_that_is_not_known_changes_nothing() -> None:
 
 def test_an_alert_of_a_low_threshold_can_be_cleared_too() -> None:
     alerts = Alerts((Threshold(name="cpu", above=4, unit="%"),))
-    assert observed(alerts, 5, 2.5, 1.9) == [("cpu", False), ("cpu", True)]
+    assert observed(alerts, 5, 2) == [("cpu", False)]
+    assert observed(alerts, 1.9) == [("cpu", True)]
 
 
 def test_other_thresholds_hold_from_the_next_reading_on() -> None:

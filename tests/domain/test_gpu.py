@@ -46,6 +46,11 @@ def test_a_utilisation_beyond_the_possible_is_not_believed(percent: int) -> None
     assert believed({"utilization_percent": percent, "power_watts": 5}) == {"power_watts": 5}
 
 
+@pytest.mark.parametrize("percent", [0, 100])
+def test_a_device_may_do_nothing_and_may_do_all_that_it_can(percent: int) -> None:
+    assert believed({"utilization_percent": percent}) == {"utilization_percent": percent}
+
+
 def test_more_memory_in_use_than_there_is_is_not_believed() -> None:
     memory = {"memory_total_bytes": 10, "memory_used_bytes": 10, "memory_free_bytes": 0}
     assert believed(memory) == memory

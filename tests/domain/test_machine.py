@@ -63,7 +63,8 @@ def test_memory_that_was_not_read_for_this_snapshot_is_no_reading_whatever_the_w
 def test_a_control_group_that_was_read_before_is_no_reading() -> None:
     assert seen(taken(MEMORY, GROUP, memory=read(50), cgroup=read(49))).levels == ()
     assert len(seen(taken(MEMORY, GROUP, memory=read(50), cgroup=read(50))).levels) == 2
-    assert len(seen(taken(MEMORY, CgroupReading(version=None), cgroup=read(49))).levels) == 1
+    for without in (CgroupReading(version=None), CgroupReading(version="v2")):
+        assert len(seen(taken(MEMORY, without, cgroup=read(49))).levels) == 1
 
 
 def test_an_old_attribution_says_nothing_of_use_now() -> None:
@@ -94,8 +95,8 @@ def disk(mount: str, used: int | None = 30, available: int | None = 60) -> DiskU
 
 
 def test_scratch_is_the_innermost_file_system_that_holds_it_without_what_only_root_may_use() -> None:
-    disks = disk("/"), disk("/scratch", 1, 2), disk("/scratch/own", None), disk("/scratch2", 7, 7)
-    snapshot = msgspec.structs.replace(taken(MEMORY), disks=disks)
+    disks = disk("/"), disk("/scratch", 1, 2), disk("/scratch/own", None), disk("/scratch/own/me", 5, None)
+    snapshot = msgspec.structs.replace(taken(MEMORY), disks=(*disks, disk("/scratch2", 7, 7)))
     assert seen(snapshot, "/scratch/own/me").scratch == Level(name=MACHINE, capacity_bytes=3, used_bytes=1)
     assert seen(snapshot, "/scratch2").scratch.capacity_bytes == 14
     assert seen(snapshot, "/scratchy").scratch.capacity_bytes == 90

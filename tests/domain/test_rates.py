@@ -195,6 +195,11 @@ def test_a_rate_is_growth_over_time() -> None:
     assert rate_per_second(100, 400, 1.5) == 200.0
 
 
+def test_a_counter_that_is_not_told_at_either_end_has_no_rate() -> None:
+    assert rate_per_second(None, 400, 1.5) is None
+    assert rate_per_second(100, None, 1.5) is None
+
+
 # --- disks ---
 
 
