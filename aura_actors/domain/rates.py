@@ -126,7 +126,7 @@ def busy_percent(before: CpuTimes, now: CpuTimes) -> float | None:
             idle += max(0.0, grown)
         else:
             busy += max(0.0, grown)
-    return min(100.0, 100.0 * (busy / (busy + idle))) if advanced > 0 else None
+    return 100.0 * (busy / (busy + idle)) if advanced > 0 else None
 
 
 def per_core_percent(before: CpuReading, now: CpuReading) -> tuple[float, ...] | None:

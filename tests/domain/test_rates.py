@@ -134,7 +134,7 @@ def test_each_core_has_its_own_percentage() -> None:
     assert use.overall_percent == 62.5
 
 
-@pytest.mark.parametrize(("cores_before", "cores_now"), [(1, 2), (2, 1), (4, 0)])
+@pytest.mark.parametrize(("cores_before", "cores_now"), [(1, 2), (2, 1), (4, 0), (0, 0)])
 def test_cores_that_come_or_go_leave_the_cores_unknown_for_one_window(cores_before: int, cores_now: int) -> None:
     before = cpu(*[{"user": 1.0, "idle": 1.0}] * cores_before)
     now = cpu(*[{"user": 9.0, "idle": 9.0}] * cores_now)
@@ -160,8 +160,13 @@ def test_one_core_that_started_anew_leaves_the_cores_unknown_but_not_the_whole()
 
 def test_the_process_is_shown_as_its_share_of_all_cores() -> None:
     cores = Window(now=cpu({"user": 0.0, "idle": 1.0}, logical_cores=4))
-    use = cpu_use(cores, Window(now=process(12.0), before=process(10.0), seconds=1.0))
+    use = cpu_use(cores, Window(now=process(14.0), before=process(10.0), seconds=2.0))
     assert use.process_percent == 50.0
+
+
+def test_a_process_that_did_nothing_has_a_share_of_0() -> None:
+    cores = Window(now=cpu({"user": 0.0, "idle": 1.0}))
+    assert cpu_use(cores, Window(now=process(3.0), before=process(3.0), seconds=1.0)).process_percent == 0.0
 
 
 @given(
