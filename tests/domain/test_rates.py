@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aura_actors.domain.containment import CgroupReading, PressureReading, ResourcePressure
+from aura_actors.domain.gpu import GpuState
 from aura_actors.domain.rates import (
     SHORTEST_WINDOW_SECONDS,
     Series,
@@ -15,11 +17,13 @@ from aura_actors.domain.rates import (
     derive,
     disk_use,
     extend,
+    gpu_health,
     memory_use,
     network_use,
     rate_per_second,
 )
 from aura_actors.domain.snapshot import (
+    CollectorHealth,
     CpuReading,
     CpuTimes,
     DiskReading,
@@ -29,6 +33,7 @@ from aura_actors.domain.snapshot import (
     NetworkReading,
     ProcessReading,
     Reading,
+    Snapshot,
 )
 
 modes = st.sampled_from(["user", "nice", "system", "idle", "iowait", "irq", "steal", "guest"])
@@ -335,6 +340,30 @@ def test_a_snapshot_puts_each_reading_where_it_belongs() -> None:
     assert [disk.device for disk in snapshot.disks] == ["sda"]
     assert snapshot.network.received_bytes_total == 2
     assert (snapshot.process.open_descriptors, snapshot.process.threads) == (7, 3)
+
+
+def test_what_the_kernel_does_not_tell_is_no_part_of_a_snapshot() -> None:
+    def of(*readings: Reading) -> Snapshot:
+        windows = [Window[Reading](now=reading) for reading in readings]
+        return derive(windows, taken_at=0.0, timestamp=0.0, number=1, collectors={})
+
+    unknown = of(PressureReading(cpu=None, memory=None, io=None), CgroupReading(version=None))
+    assert (unknown.pressure, unknown.cgroup) == (None, None)
+    group = CgroupReading(version="v2")
+    pressure = PressureReading(cpu=None, memory=None, io=ResourcePressure(some=None, full=None))
+    assert (of(pressure, group).pressure, of(pressure, group).cgroup) == (pressure, group)
+
+
+def test_the_probe_of_devices_is_told_as_a_source_once_it_was_read() -> None:
+    assert gpu_health(None) == gpu_health(GpuState(status="unavailable", reason="no driver")) == {}
+    good = GpuState(status="ok", timestamp=9.0, duration_seconds=0.5, reason="one of two is asleep")
+    assert gpu_health(good) == {
+        "gpu": CollectorHealth(success=True, duration_seconds=0.5, stale_since=None, error=None)
+    }
+    old = GpuState(status="unavailable", timestamp=9.0, duration_seconds=0.5, reason="it hangs", stale_since=9.0)
+    assert gpu_health(old) == {
+        "gpu": CollectorHealth(success=False, duration_seconds=0.5, stale_since=9.0, error="it hangs")
+    }
 
 
 def test_used_memory_is_never_negative() -> None:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from aura_actors.domain.waiting import GPU_HEAD_START_SECONDS, Queue, QueueRule, Waiter
+from aura_actors.domain.waiting import Queue, QueueRule, Waiter
 from aura_actors.errors import Refused
 from tests.domain.waiting_room import Machine, Need, drain, waiter
 
@@ -58,7 +58,7 @@ def test_two_classes_weigh_twice_as_much_as_one() -> None:
     assert drain(line, at(busy(8), 119)) == ["w2"]
 
 
-@pytest.mark.parametrize(("lead", "first"), [(GPU_HEAD_START_SECONDS - 1, "gpu"), (GPU_HEAD_START_SECONDS, "cpu")])
+@pytest.mark.parametrize(("lead", "first"), [(29.0, "gpu"), (30.0, "cpu")])
 def test_while_a_gpu_is_free_whoever_wants_one_has_a_bounded_head_start(lead: float, first: str) -> None:
     line = queue(waiter(1, HALF, key="cpu"), waiter(2, Need(8, gpus=1), since=lead, key="gpu"))
     assert drain(line, at(busy(8), lead)) == [first]
@@ -72,7 +72,7 @@ def test_of_equal_shapes_the_one_that_wants_a_gpu_has_the_head_start() -> None:
 def test_while_no_gpu_is_free_nobody_has_a_head_start() -> None:
     machine = busy(8)
     machine.running["trainer"] = (Need(0, gpus=1), None)
-    line = queue(waiter(1, HALF), waiter(2, Need(8), since=1, wants_gpu=True))
+    line = queue(waiter(1, HALF), waiter(2, Need(8), since=0.5, wants_gpu=True))
     assert drain(line, at(machine, 1)) == ["w1"]
 
 
@@ -296,10 +296,27 @@ def test_a_full_queue_refuses_and_says_so() -> None:
     assert line.full
     with pytest.raises(Refused) as refused:
         line.offer(waiter(3, SMALL))
-    assert [short.dimension for short in refused.value.reasons] == ["queue"]
+    assert [(short.dimension, short.needed, short.available) for short in refused.value.reasons] == [
+        ("queue", 1, 0)
+    ]
     assert line.find("w3") is None
     line.remove("w1")
     line.offer(waiter(3, SMALL))
+
+
+def test_a_queue_has_1024_places_unless_told_otherwise() -> None:
+    line = queue(*(waiter(number, SMALL) for number in range(1023)))
+    assert not line.full
+    line.offer(waiter(1023, SMALL))
+    assert line.full
+
+
+def test_whoever_comes_again_and_gives_up_passes_nobody() -> None:
+    line = queue(waiter(1, LARGE), waiter(2, SMALL))
+    assert drain(line, busy(8)) == ["w2"]
+    line.offer(waiter(3, SMALL, key="w2"))
+    line.remove("w2")
+    assert line.passed("w1") == 1
 
 
 def test_a_key_waits_once() -> None:
@@ -350,6 +367,17 @@ def test_who_is_protected_waits_for_what_runs_and_no_longer() -> None:
     line = queue(waiter(1, LARGE), waiter(2, SMALL, max_runtime_seconds=None))
     assert line.bound_seconds(waiter(1, LARGE), 120, at(busy(8, until=150), 120)) == 30
     assert line.bound_seconds(waiter(1, LARGE), 120, at(busy(8), 120)) is None
+    assert line.bound_seconds(waiter(1, LARGE), 120, at(Machine(), 120)) == 0
+
+
+def test_who_waits_behind_the_protected_one_is_promised_its_turn_after_it() -> None:
+    line = queue(waiter(1, LARGE, max_runtime_seconds=40), waiter(2, SMALL, max_runtime_seconds=9))
+    assert line.bound_seconds(waiter(2, SMALL), 120, at(busy(8, until=150), 120)) == (60 + 120 - 120) + 2 * 40
+    assert line.bound_seconds(waiter(2, SMALL), 300, at(busy(8, until=310), 300)) == 2 * 40
+
+
+def test_where_nothing_runs_and_nobody_waits_only_patience_is_promised() -> None:
+    assert queue().bound_seconds(waiter(1, SMALL), 0, Machine()) == 60 + 120
 
 
 def test_who_waits_without_a_limit_is_named_as_the_reason_for_no_bound() -> None:
