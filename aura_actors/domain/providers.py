@@ -103,7 +103,7 @@ class Provider:
         size, used = self.slots.size, self.slots.used
         if used >= size:
             text = f"all {size} slots at {self.name} are taken"
-            if self.adaptive is not None and size < self.limits.max_concurrent:
+            if size < self.limits.max_concurrent:
                 text += f"; there are {self.limits.max_concurrent} when it is not overloaded"
             dimension = f"provider:{self.name}"
             yield Shortfall(dimension=dimension, needed=1, available=0, holders=holders(self.name), text=text)
@@ -227,7 +227,7 @@ class Providers:
                     break
                 del self._known[idle]
             provider = self._known[key] = self._new(name)
-        elif provider.name != name and provider.untouched:
+        elif provider.untouched:
             provider.name = name
         return provider
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_actors.domain.adaptive import COOL_DOWN_SECONDS, AdaptiveLimit
+from aura_actors.domain.adaptive import AdaptiveLimit
 
-LATER = COOL_DOWN_SECONDS
+LATER = 5.0
+"""The cool-down."""
 
 
 def lowered(maximum: int, times: int = 1) -> AdaptiveLimit:
@@ -39,6 +40,9 @@ def test_a_good_answer_adds_one_while_at_least_half_is_in_use(in_use: int, after
     limit = lowered(10)
     limit.finished("ok", 1, in_use, LATER)
     assert limit.limit == after
+    even = lowered(12)
+    even.finished("ok", 1, 4, LATER)
+    assert even.limit == 9
 
 
 def test_it_grows_to_the_maximum_and_not_above() -> None:
@@ -61,10 +65,13 @@ def test_one_overload_counts_once_however_many_calls_met_it() -> None:
     assert limit.limit == 70
 
 
+@pytest.mark.parametrize("began_at", [-0.5, 0.0])
 @pytest.mark.parametrize("outcome", ["throttled", "ok"])
-def test_a_call_that_began_before_the_limit_was_lowered_says_nothing_however_late(outcome: str) -> None:
+def test_a_call_that_began_before_the_limit_was_lowered_says_nothing_however_late(
+    outcome: str, began_at: float
+) -> None:
     limit = lowered(10)
-    limit.finished(outcome, -0.5, 10, 100)
+    limit.finished(outcome, began_at, 10, 100)
     assert limit.limit == 7
 
 

@@ -3,17 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_actors.domain.learning import (
-    CALM_RUNS,
-    ENOUGH_RUNS,
-    KEPT_RUNS,
-    KINDS,
-    History,
-    Learning,
-    Run,
-    percentile,
-)
+from aura_actors.domain.learning import History, Learning, Run, percentile
 
+ENOUGH_RUNS, CALM_RUNS, KEPT_RUNS, KINDS = 5, 20, 64, 256
 MIB = 2**20
 
 
@@ -69,6 +61,14 @@ def test_the_step_is_forgotten_after_enough_runs_without_a_kill() -> None:
     assert learning.reserve_bytes("encode") == 150 * MIB
     learning.finished("encode", Run(100 * MIB, 10.0))
     assert learning.reserve_bytes("encode") == 100 * MIB
+
+
+def test_a_step_that_is_forgotten_leaves_nothing_of_itself() -> None:
+    learning = Learning()
+    learning.killed("encode", 100 * MIB)
+    for _ in range(CALM_RUNS):
+        learning.finished("encode", Run(0, 10.0))
+    assert learning.reserve_bytes("encode") is None
 
 
 def test_what_was_seen_counts_where_it_is_more_than_the_step() -> None:

@@ -68,6 +68,27 @@ def test_two_spellings_of_a_provider_share_its_slots_and_its_first_user_names_it
     assert told(providers.short(need("OPENAI"), 0)) == [("provider:OpenAI", 1, 0, None)]
 
 
+@pytest.mark.parametrize("how", ["granted", "denied", "held from before"])
+def test_once_somebody_was_answered_a_provider_keeps_its_name(how: str) -> None:
+    providers = books()
+    if how == "granted":
+        providers.take(need("OpenAI"), 1, 0)
+        providers.give_back(need("OpenAI"), 1, 0, 0)
+    elif how == "denied":
+        providers.find("OpenAI").denied += 1
+    else:
+        providers.take(need("OpenAI"), 1, 0, forced=True)
+    assert providers.keep("OPENAI").name == "OpenAI"
+
+
+def test_what_is_free_is_never_less_than_nothing() -> None:
+    providers = books()
+    assert (providers.free("OpenAI"), providers.free("Other")) == (2, 5)
+    for holder, left in ((1, 1), (2, 0), (3, 0)):
+        providers.take(need(), holder, 0, forced=True)
+        assert providers.free("openai") == left
+
+
 def test_a_name_that_is_only_asked_for_is_not_kept() -> None:
     providers = books()
     providers.find("Other").denied += 1
@@ -86,6 +107,14 @@ def test_idle_unknown_providers_are_forgotten_before_the_list_grows_without_end(
     names = [each.name for each in providers]
     assert len(names) == 10
     assert {"OpenAI", "slow", "eager", "p99"} <= set(names)
+
+
+def test_256_names_are_kept_unless_told_otherwise() -> None:
+    providers = Providers([], limits_of, Permits)
+    for n in range(300):
+        providers.take(need(f"p{n}"), n, 0)
+        providers.give_back(need(f"p{n}"), n, 0, 1)
+    assert len([*providers]) == 256
 
 
 def test_a_further_name_waits_while_as_many_as_are_kept_count_of_are_in_use() -> None:
@@ -141,6 +170,7 @@ def test_every_reason_is_told_with_the_time_at_which_a_rate_allows_it() -> None:
         ("provider:OpenAI:tokens", 500, 0, 5.0),
     ]
     assert [reason.holders for reason in reasons] == [("OpenAI", "x"), (), ()]
+    assert providers.find("OpenAI").available_requests(0) == 0
     assert [reason.dimension for reason in providers.short(need(tokens=500), 1)] == [
         "provider:OpenAI",
         "provider:OpenAI:tokens",
@@ -199,6 +229,12 @@ def test_the_estimate_is_settled_to_what_was_used(used: int, left: int) -> None:
     assert tokens.level(0) == left
 
 
+def test_a_call_that_does_not_say_how_large_it_is_is_charged_no_tokens() -> None:
+    providers = books()
+    providers.take((ProviderNeed(name="OpenAI"),), 1, 0)
+    assert providers.find("OpenAI").available_tokens(0) == 6000
+
+
 def test_who_says_nothing_pays_the_estimate() -> None:
     providers = books()
     providers.take(need(tokens=900), 1, 0)
@@ -230,10 +266,10 @@ def test_one_report_is_not_shared_out_among_several_providers() -> None:
 
 def test_how_long_calls_take_is_learned_the_newer_ones_counting_more() -> None:
     providers = books()
-    for seconds in (2.0, 4.0, -1.0):
-        providers.take(need(), 1, 0)
-        providers.give_back(need(), 1, 0, seconds)
-    assert providers.find("OpenAI").mean_call_seconds == pytest.approx(2.2 * 0.9)
+    for seconds, mean in ((2.0, 2.0), (4.0, 2.2), (5.2, 2.5), (-1.0, 2.25)):
+        providers.take(need(), 1, 7)
+        providers.give_back(need(), 1, 7, 7 + seconds)
+        assert providers.find("OpenAI").mean_call_seconds == pytest.approx(mean)
 
 
 def test_a_report_of_overload_lowers_the_slots_and_takes_none_away() -> None:
@@ -241,6 +277,7 @@ def test_a_report_of_overload_lowers_the_slots_and_takes_none_away() -> None:
     eager = providers.find("eager")
     for holder in range(10):
         providers.take(need("eager"), holder, 0)
+    assert [reason.text for reason in providers.short(need("eager"), 0)] == ["all 10 slots at eager are taken"]
     providers.give_back(need("eager"), 0, 0, 1, "throttled")
     assert (eager.limit, eager.slots.size, eager.slots.used) == (7, 7, 9)
     (reason,) = providers.short(need("eager"), 1)
@@ -259,6 +296,33 @@ def test_a_report_of_overload_changes_nothing_where_the_limit_is_fixed() -> None
     providers.take(need(), 1, 0)
     providers.give_back(need(), 1, 0, 1, "throttled")
     assert providers.find("OpenAI").limit == 2
+
+
+# --- a step that is taken back -----------------------------------------------------------------------------------
+
+
+def test_an_end_that_is_taken_back_was_never_reported() -> None:
+    providers = books()
+    for holder in range(10):
+        providers.take(need("eager", 10), holder, 0)
+    before = state(providers, 1)
+    undo = providers.remember(need("EAGER"))
+    providers.give_back(need("eager", 10), 0, 0, 1, "throttled", 500)
+    assert state(providers, 1) != before
+    providers.find("eager").slots.take(0)
+    undo()
+    assert state(providers, 1) == before
+    providers.give_back(need("eager", 10), 0, 0, 1, "ok", 10)
+    assert providers.find("eager").slots.used == 9
+
+
+def test_a_grant_that_is_taken_back_leaves_no_new_name() -> None:
+    providers = books()
+    before = state(providers, 0)
+    undo = providers.remember(need("Other"))
+    providers.take(need("Other"), 1, 0)
+    undo()
+    assert state(providers, 0) == before
 
 
 # --- after a restart or a crash ----------------------------------------------------------------------------------
