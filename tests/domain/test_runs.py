@@ -8,9 +8,10 @@ from aura_actors.domain.changes import Ended, How
 from aura_actors.domain.learning import Learning
 from aura_actors.domain.leases import Lease
 from aura_actors.domain.needs import JobSpec
-from aura_actors.domain.runs import GRACE_SECONDS, RunReport, Runs
+from aura_actors.domain.runs import RunReport, Runs
 
 MIB = 2**20
+GRACE_SECONDS = 2.0
 
 
 def lease(key: str = "a", kind: str | None = "k", slots: int = 1) -> Lease:
@@ -48,6 +49,23 @@ def test_the_highest_use_that_was_measured_is_the_peak() -> None:
     assert set(runs.settle(15)) == {"k"}
     known = only(runs)
     assert (known.runs, known.peak_p50_bytes, known.runtime_p50_seconds) == (1, 9 * MIB, 5)
+
+
+def test_a_lease_whose_processes_are_not_known_is_not_measured() -> None:
+    runs = Runs()
+    runs.look([type("Holding", (), {"lease": lease(), "group": None})], Memory())  # type: ignore[arg-type,list-item]
+    runs.ended([Ended(lease(), "released")], 15)
+    assert not runs.settle(15)
+
+
+def test_a_run_is_entered_once_however_short_it_was_and_however_little_it_used() -> None:
+    runs = Runs()
+    seen(runs, lease(), 0)
+    runs.ended([Ended(lease(), "released")], 10.25)
+    assert set(runs.settle(10.25)) == {"k"}
+    assert not runs.settle(11)
+    known = only(runs)
+    assert (known.runs, known.peak_p95_bytes, known.runtime_p95_seconds) == (1, 0, 0.25)
 
 
 def test_a_report_that_knows_more_than_was_measured_counts() -> None:
@@ -107,8 +125,9 @@ def test_a_lease_that_ended_otherwise_says_nothing_of_its_run(how: How) -> None:
 
 def test_what_is_of_no_kind_or_no_job_is_not_remembered() -> None:
     runs = Runs()
-    for other in (lease(kind=None), lease(slots=0)):
+    for other in (lease(kind=None), lease("b", slots=0)):
         seen(runs, other, 5 * MIB)
+        runs.report(other, other.key, "s", RunReport(peak_bytes=5 * MIB))
         runs.ended([Ended(other, "released")], 15)
     assert not runs.settle(100)
     assert runs.learned == ()
