@@ -1,9 +1,11 @@
 """How much a tree uses when its processes share memory: bounds that hold, before and after a measurement."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_actors.domain.attribution import Bounds, Identity, Overlap, Part, bounds
+from aura_actors.domain.attribution import AttributionReading, Bounds, Identity, Overlap, Part, Root, bounds
+from tests.domain.admission_world import use
 
 MIB = 2**20
 
@@ -18,6 +20,34 @@ def mib(found: Bounds) -> tuple[int, int, int]:
 
 def overlap(of: dict[Identity, Part], size: int) -> Overlap:
     return Overlap(overlap_bytes=size * MIB, shared_bytes={key: part.shared_bytes for key, part in of.items()})
+
+
+def test_leases_of_one_control_group_or_one_process_are_one_group() -> None:
+    assert Root(lease=1, cgroup="/x").group == Root(lease=2, pid=5, cgroup="/x").group
+    assert Root(lease=1, pid=5, start_ticks=9).group == Root(lease=2, pid=5, start_ticks=9).group
+    others = [Root(lease=1, cgroup="/y"), Root(lease=1, pid=5, start_ticks=8), Root(lease=1, pid=4, start_ticks=9)]
+    assert len({root.group for root in [*others, Root(lease=1, cgroup="/x"), Root(lease=1, pid=5)]}) == 5
+
+
+def test_a_reading_finds_the_group_of_a_lease() -> None:
+    reading = AttributionReading(groups=(use([1], 5), use([2, 3], 7)))
+    assert [reading.of(lease) for lease in (1, 2, 3, 4)] == [reading.groups[0], *[reading.groups[1]] * 2, None]
+
+
+@pytest.mark.parametrize(
+    ("unknown_bytes", "most_bytes", "worth"),
+    [
+        (16 * MIB, 16 * MIB, False),
+        (16 * MIB + 1, 17 * MIB, True),
+        (50 * MIB, 1000 * MIB, False),
+        (51 * MIB, 1000 * MIB, True),
+    ],
+)
+def test_more_than_16_mib_and_5_percent_are_worth_measuring(
+    unknown_bytes: int, most_bytes: int, *, worth: bool
+) -> None:
+    found = Bounds(most_bytes - unknown_bytes, most_bytes, most_bytes)
+    assert found.worth_measuring == worth
 
 
 def test_one_process_is_exact() -> None:
@@ -38,6 +68,11 @@ def test_a_measurement_takes_off_what_is_counted_twice() -> None:
     tree = parts((100, 50), (100, 50), (100, 50))
     found = bounds(tree, overlap(tree, 300))
     assert mib(found) == (150, 150, 450)
+
+
+def test_what_is_shared_is_sure_up_to_what_was_measured() -> None:
+    tree = parts((100, 50), (100, 50))
+    assert mib(bounds(tree, overlap(tree, 50))) == (250, 250, 300)
 
 
 def test_processes_found_to_share_nothing_are_exact_and_stay_so_while_they_grow() -> None:

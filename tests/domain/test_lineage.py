@@ -79,6 +79,20 @@ def test_a_session_begun_in_the_tree_is_known_after_its_leader_ended() -> None:
     assert table.groups == {JOB: "a", 22: "a"}
 
 
+def test_an_orphan_that_leads_a_process_group_of_its_own_is_known_by_its_session() -> None:
+    table = lineage(row(21, JOB, group=21, session=21))
+    table.forget(21)
+    assert table.enter([row(22, INIT, group=22, session=21)]) == []
+    assert table.groups[22] == "a"
+
+
+def test_what_an_ended_leader_led_belongs_to_nobody_after_its_lease() -> None:
+    table = lineage(row(21, JOB, group=21, session=21))
+    table.forget(21)
+    lease(table, {})
+    assert table.enter([row(22, INIT, group=21, session=21)]) == [22]
+
+
 def test_a_leader_nobody_is_led_by_is_let_go_of() -> None:
     table = lineage(row(21, JOB, group=21, session=21), row(24, JOB, group=24, session=24))
     table.forget(21)
@@ -143,6 +157,12 @@ def test_nobody_is_adopted_by_a_group_that_is_not_there(group: str) -> None:
     table = lineage(row(40, INIT, group=40, session=40))
     table.adopt(40, group)
     assert 40 not in table.groups
+
+
+def test_who_has_ended_is_not_adopted() -> None:
+    table = lineage()
+    table.adopt(99, "a")
+    assert 99 not in table.groups
 
 
 def test_a_table_that_goes_round_in_circles_ends() -> None:
