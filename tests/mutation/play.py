@@ -35,7 +35,7 @@ LEDGER_FIRST = ["ledger", "books", *ADMISSION]
 SHARED = {
     "holding": LEDGER_FIRST, "objections": LEDGER_FIRST, "outlook": LEDGER_FIRST, "room": LEDGER_FIRST,
     "asked": ["books", *ADMISSION], "changes": ["books", *ADMISSION], "needs": LEDGER_FIRST,
-    "reasons": LEDGER_FIRST, "containment": ["machine", *ADMISSION], "slots": LEDGER_FIRST,
+    "reasons": LEDGER_FIRST, "containment": ["containment", "machine", "rates"], "slots": LEDGER_FIRST,
     "waiting": ["waiting", "books"], "waiting_line": ["waiting", "books"],
     "waiting_bound": ["waiting", "books", "books_traces"],
     "providers": ["providers", "buckets", "adaptive", "books"], "buckets": ["buckets", "providers"],
