@@ -33,7 +33,8 @@ ADMISSION = [
 """One body of rules: each test of it runs against each module of it."""
 LEDGER_FIRST = ["ledger", "books", *ADMISSION]
 SHARED = {
-    "holding": LEDGER_FIRST, "objections": LEDGER_FIRST, "outlook": LEDGER_FIRST, "room": LEDGER_FIRST,
+    "holding": LEDGER_FIRST, "objections": ["objections", *LEDGER_FIRST],
+    "outlook": LEDGER_FIRST, "room": LEDGER_FIRST,
     "asked": ["books", *ADMISSION], "changes": ["books", *ADMISSION], "needs": LEDGER_FIRST,
     "reasons": LEDGER_FIRST, "containment": ["containment", "machine", "rates"], "slots": LEDGER_FIRST,
     "waiting": ["waiting", "books"], "waiting_line": ["waiting", "books"],
