@@ -49,5 +49,5 @@ class SlotRule(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.fixed is not None:
             return self.fixed
-        memory_slots = max(0, free_bytes) // max(1, self.bytes_per_job)
+        memory_slots = free_bytes // max(1, self.bytes_per_job)
         return max(1, min(memory_slots, cores * (2 if gpus else 1), self.max_jobs))

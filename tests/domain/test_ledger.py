@@ -111,6 +111,12 @@ def test_every_short_dimension_is_named_with_its_holders_largest_first() -> None
     assert (limit.dimension, limit.needed, limit.available, limit.holders) == ("memory_limit", 200, 0, ("b", "a"))
 
 
+def test_who_holds_nothing_of_what_is_short_is_not_named() -> None:
+    of = held(seen(), JobSpec(memory_bytes=500), JobSpec(cpu_millicores=1000)).ledger
+    assert only(of, JobSpec(memory_bytes=400)).holders == ("a",)
+    assert only(of, JobSpec(cpu_millicores=8000)).holders == ("b",)
+
+
 def test_who_uses_more_than_it_declared_is_named_by_what_it_uses() -> None:
     of = held(seen(), JobSpec(memory_bytes=300), JobSpec(memory_bytes=100), processes=(1, 2)).ledger
     of.look(machine(1.0, 550, groups=(use([1], 50, pid=1), use([2], 400, 500, pid=2))))

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from aura_actors.domain.needs import GpuNeed, JobSpec, Resize
+from aura_actors.domain.needs import GpuNeed, JobSpec, ProcessIdentity, Resize
 from tests.domain.admission_world import process
 
 
@@ -12,7 +12,7 @@ def test_what_is_not_said_asks_for_nothing_but_one_slot() -> None:
     assert (spec.memory_bytes, spec.cpu_millicores, spec.scratch_bytes, spec.job_slots) == (0, 0, 0, 1)
     need = GpuNeed()
     assert (need.required, need.count, need.memory_bytes, need.exclusive) == (True, 1, 0, False)
-    assert process(5).resident_bytes == 0
+    assert ProcessIdentity(pid=5, start_ticks=5).resident_bytes == 0
 
 
 def test_high_goes_before_normal_and_normal_before_low() -> None:
