@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_actors.domain.asked import TtlRule
 from aura_actors.domain.leases import Lease, Leases, renewed
-from aura_actors.domain.needs import GpuNeed, JobSpec, ProcessIdentity, Resize
+from aura_actors.domain.needs import JobSpec
 from aura_actors.errors import Foreign, Gone
 
 
@@ -95,41 +94,3 @@ def test_the_runtime_limit_ends_a_lease_however_often_it_is_renewed() -> None:
     assert renewed(limited, 10, 30).expires_at == 40
     assert renewed(limited, 20, 30).expires_at == 45
     assert lease().ends_by_runtime_at == float("inf")
-
-
-@pytest.mark.parametrize(("asked", "granted"), [(None, 30), (5, 5), (300, 300), (301, 300)])
-def test_a_time_to_live_is_thirty_seconds_unless_asked_and_five_minutes_at_most(
-    asked: float | None, granted: float
-) -> None:
-    assert TtlRule().granted(asked) == granted
-
-
-# --- what is asked for -------------------------------------------------------------------------------------------
-
-
-def test_growth_is_what_is_more_of_each_amount_and_takes_no_slot() -> None:
-    before = JobSpec(memory_bytes=10, cpu_millicores=5, scratch_bytes=7, units=(("a", 1), ("b", 2)))
-    after = JobSpec(memory_bytes=4, cpu_millicores=8, scratch_bytes=9, units=(("b", 5), ("c", 1)))
-    assert after.growth_from(before) == JobSpec(
-        cpu_millicores=3, scratch_bytes=2, units=(("b", 3), ("c", 1)), job_slots=0
-    )
-    assert JobSpec(memory_bytes=1).growth_from(before) is None
-    assert before.growth_from(JobSpec(memory_bytes=9, cpu_millicores=5, scratch_bytes=7, units=before.units)) == (
-        JobSpec(memory_bytes=1, job_slots=0)
-    )
-
-
-def test_a_resize_leaves_what_it_does_not_name() -> None:
-    spec = JobSpec(memory_bytes=10, cpu_millicores=5, gpu=GpuNeed(), kind="k")
-    resized = Resize(memory_bytes=0).of(spec)
-    assert (resized.memory_bytes, resized.cpu_millicores, resized.gpu, resized.kind) == (0, 5, GpuNeed(), "k")
-    assert Resize().of(spec) is spec
-
-
-def test_high_goes_before_normal_before_low() -> None:
-    assert [JobSpec(priority=p).rank for p in ("high", "normal", "low")] == [0, 1, 2]
-
-
-def test_a_process_is_the_same_by_id_and_start_alone() -> None:
-    one = ProcessIdentity(pid=1, start_ticks=2, resident_bytes=3)
-    assert one.identity == ProcessIdentity(pid=1, start_ticks=2, resident_bytes=4).identity == (1, 2)

@@ -43,7 +43,7 @@ def held(of: Ledger, *needs: JobSpec, processes: tuple[int, ...] = ()) -> Books:
     made = books(of)
     for number, spec in enumerate(needs):
         pid = processes[number] if processes else None
-        asked = request("abcdefgh"[number], process=None if pid is None else process(pid))
+        asked = request("abcdefghijklmnop"[number], process=None if pid is None else process(pid))
         made.acquire(type(asked)(key=asked.key, owner="anna", spec=spec, process=asked.process), 0.0, wait=False)
     return made
 
@@ -109,6 +109,11 @@ def test_every_short_dimension_is_named_with_its_holders_largest_first() -> None
     slots, limit = of.judge(JobSpec(memory_bytes=200), 0.0).reasons
     assert (slots.dimension, slots.holders) == ("jobs", ("b", "a"))
     assert (limit.dimension, limit.needed, limit.available, limit.holders) == ("memory_limit", 200, 0, ("b", "a"))
+
+
+def test_ten_holders_are_named_and_no_more() -> None:
+    of = held(seen(), *[JobSpec(memory_bytes=50)] * 12).ledger
+    assert only(of, JobSpec(memory_bytes=300)).holders == tuple("abcdefghij")
 
 
 def test_who_holds_nothing_of_what_is_short_is_not_named() -> None:
