@@ -29,6 +29,7 @@ def test_allowed_is_the_smaller_of_the_share_and_what_the_interface_leaves() -> 
 def test_before_the_first_reading_nothing_is_known_and_there_is_no_room() -> None:
     made = Measured("memory", RULE)
     assert (made.capacity, made.most, made.external, made.ghosts, made.free_now) == (None, None, 0, 0, 0)
+    assert made.credit_of(1) == 0
     made.charge(1, 10, None, 0.0)
     made.charge(2, 10, G, 0.0)
     assert (made.room, made.promised) == (float("-inf"), 20)
@@ -66,7 +67,7 @@ def test_two_leases_of_one_process_count_its_memory_once() -> None:
     account.refund(1, 100, G, 1.0)
     assert (account.promised, account.ghosts, account.room) == (400, 0, 300)
     account.refund(2, 200, G, 1.0)
-    assert (account.promised, account.ghosts, account.room) == (0, 400, 300)
+    assert (account.promised, account.ghosts, account.external, account.room) == (0, 400, 100, 300)
     account.look(2.0, [level(1000, 100)], {})
     assert account.room == 700
 
@@ -87,6 +88,13 @@ def test_what_a_process_had_resident_before_its_grant_was_its_own() -> None:
     assert (account.external, account.room) == (100, 400)
 
 
+def test_a_process_of_which_nothing_is_known_used_nothing_before_its_grant() -> None:
+    account = memory(used=400)
+    account.charge(1, 100, G, 0.5)
+    account.look(1.0, [level(1000, 400)], {"g": Use(300, 300)})
+    assert account.external == 400
+
+
 def test_what_a_process_had_resident_says_nothing_of_another_dimension() -> None:
     account = Measured("gpu:0:memory", Allowance())
     account.look(0.0, [level(100, 60)], {})
@@ -102,6 +110,16 @@ def test_headroom_is_the_least_over_levels() -> None:
     assert (account.capacity, account.most, account.room, account.free_now) == (500, 400, 200, 300)
     account.look(2.0, [level(1000, 750), level(500, 200, "/slice")], {})
     assert (account.room, account.free_now) == (50, 250)
+
+
+def test_ghosts_are_those_at_the_level_where_least_is_free() -> None:
+    account = memory()
+    account.charge(1, 300, G, 0.0)
+    account.look(1.0, [level(1000, 500), level(500, 450, "/slice")], {"g": Use(300, 300)})
+    account.refund(1, 300, G, 1.0)
+    assert (account.room, account.ghosts, account.external) == (-50, 0, 450)
+    account.look(1.5, [level(1000, 500)], {})
+    assert (account.room, account.ghosts, account.external) == (300, 300, 200)
 
 
 def test_a_group_is_subtracted_only_at_levels_that_it_is_in() -> None:
@@ -152,6 +170,15 @@ def test_what_was_in_use_when_a_level_is_first_seen_is_no_growth_of_a_job_from_b
         account.look(float(at), [level(1000, 300)], {})
     account.ready(1)
     assert (account.credit_of(1), account.room) == (0, 800 - 300 - 400)
+
+
+def test_what_grows_after_a_level_is_first_seen_may_be_a_jobs_from_before() -> None:
+    account = Measured("memory", RULE)
+    account.charge(1, 400, None, 0.0)
+    account.look(0.0, [level(1000, 300)], {})
+    account.look(1.0, [level(1000, 500)], {})
+    account.ready(1)
+    assert account.credit_of(1) == 200
 
 
 def test_a_process_from_before_a_restart_is_no_external_use_once_it_is_read() -> None:
@@ -227,7 +254,8 @@ def test_a_counted_dimension_is_its_capacity_less_what_is_promised() -> None:
     account.charge(1, 3, None, 0.0)
     account.charge(2, 2, G, 0.0)
     account.redeclare(1, 3, 4, None, 0.0)
-    assert (account.promised, account.room, account.most) == (6, 2, 8)
+    assert (account.promised, account.room, account.most, account.unit) == (6, 2, 8, "millicores")
+    assert (account.external, account.ghosts) == (0, 0)
     account.resize(5)
     assert (account.promised, account.room, account.most) == (6, -1, 5)
     account.refund(1, 4, None, 0.0)
