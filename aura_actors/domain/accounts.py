@@ -238,7 +238,7 @@ class Measured:
             for level, external in self._levels.values():
                 if _inside(group, level):
                     external.expect(group.key, group.bytes_before if self._resident else 0, now)
-        before = member.promised if member.leases else 0
+        before = member.promised
         member.declared += amount
         member.leases += 1
         self.promised += member.promised - before

@@ -62,6 +62,7 @@ def test_two_leases_of_one_process_count_its_memory_once() -> None:
     account = memory()
     account.charge(1, 100, G, 0.0)
     account.charge(2, 200, G, 0.0)
+    assert (account.promised, account.room) == (300, 400)
     account.look(1.0, [level(1000, 500)], {"g": Use(400, 400)})
     assert (account.external, account.promised) == (100, 400)
     account.refund(1, 100, G, 1.0)
@@ -70,6 +71,14 @@ def test_two_leases_of_one_process_count_its_memory_once() -> None:
     assert (account.promised, account.ghosts, account.external, account.room) == (0, 400, 100, 300)
     account.look(2.0, [level(1000, 100)], {})
     assert account.room == 700
+
+
+def test_of_two_leases_of_one_process_the_one_that_ends_gives_back_what_it_declared() -> None:
+    account = memory()
+    account.charge(1, 100, G, 0.0)
+    account.charge(2, 200, G, 0.0)
+    account.refund(1, 100, G, 0.0)
+    assert (account.promised, account.room) == (200, 500)
 
 
 def test_a_group_that_one_reading_leaves_out_keeps_what_it_used() -> None:
@@ -124,7 +133,7 @@ def test_ghosts_are_those_at_the_level_where_least_is_free() -> None:
 
 def test_a_group_is_subtracted_only_at_levels_that_it_is_in() -> None:
     account = memory()
-    account.look(1.0, [level(1000, 100), level(500, 100, "/slice")], {})
+    account.look(1.0, [level(1000, 100), level(500, 0, "/slice")], {})
     account.charge(1, 100, G, 1.0)
     account.charge(2, 100, INSIDE, 1.0)
     account.charge(3, 100, Group("sibling", 0, "/slice2/job"), 1.0)
@@ -144,6 +153,13 @@ def test_a_limit_that_is_lifted_binds_nobody_and_begins_anew_when_it_returns() -
     assert (account.room, set(windows)) == (700, {MACHINE})
     account.look(3.0, [level(1000, 100), level(500, 10, "/slice")], {})
     assert account.room == 390
+
+
+def test_where_no_limit_is_left_there_is_no_room() -> None:
+    account = memory()
+    account.charge(1, 10, None, 0.0)
+    account.look(1.0, [], {})
+    assert account.room == -10
 
 
 def test_a_limit_that_changes_is_followed_at_once_and_the_peak_of_use_stays() -> None:
@@ -200,6 +216,8 @@ def test_credit_is_what_was_credited_where_least_was() -> None:
     assert (account.credit_of(1), account.room) == (200, 400)
     account.refund(1, 300, None, 2.0)
     assert (account.ghosts, account.room) == (200, 500)
+    account.look(3.0, [level(1000, 100)], {})
+    assert (account.ghosts, account.promised, account.room) == (0, 0, 700)
 
 
 def test_a_smaller_declaration_frees_what_is_not_in_use_at_once() -> None:
