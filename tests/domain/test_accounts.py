@@ -214,10 +214,11 @@ def test_credit_is_what_was_credited_where_least_was() -> None:
     assert account.credit_of(1) == 0
     account.look(2.0, [level(1000, 300)], {})
     assert (account.credit_of(1), account.room) == (200, 400)
+    account.charge(2, 50, None, 2.0)
     account.refund(1, 300, None, 2.0)
-    assert (account.ghosts, account.room) == (200, 500)
+    assert (account.ghosts, account.room) == (200, 450)
     account.look(3.0, [level(1000, 100)], {})
-    assert (account.ghosts, account.promised, account.room) == (0, 0, 700)
+    assert (account.ghosts, account.promised, account.room) == (0, 50, 650)
 
 
 def test_a_smaller_declaration_frees_what_is_not_in_use_at_once() -> None:
