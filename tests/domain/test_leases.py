@@ -85,6 +85,16 @@ def test_exactly_those_whose_time_is_over_are_due_however_often_they_were_renewe
     assert len(leases._ends) <= 64 + 4 * len(leases) + 1
 
 
+def test_old_ends_of_a_lease_that_is_renewed_again_and_again_do_not_pile_up() -> None:
+    leases = Leases()
+    leases.put(lease("late", 1, expires=900))
+    leases.put(lease("soon", 2, expires=10))
+    for n in range(200):
+        leases.put(lease("often", 3, expires=100.0 + n))
+        assert len(leases._ends) <= 64 + 4 * 3
+    assert [held.key for held in leases.expired(10)] == ["soon"]
+
+
 def test_a_secret_is_not_in_the_repr() -> None:
     assert "s77" not in repr(lease(fence=77))
 
