@@ -50,6 +50,13 @@ def test_values_a_tenth_of_a_second_apart_are_two_and_leave_one_after_the_other(
     assert window.peak == 2
 
 
+def test_a_value_counts_for_thirty_seconds_to_the_last_moment() -> None:
+    window = Window()
+    window.add(0.0, 5)
+    window.add(30.0, 1)
+    assert window.peak == 5
+
+
 def test_values_of_one_moment_are_one() -> None:
     window = Window()
     for value in (3, 9, 4):

@@ -34,7 +34,7 @@ ADMISSION = [
 LEDGER_FIRST = ["ledger", "books", *ADMISSION]
 SHARED = {
     "holding": LEDGER_FIRST, "objections": ["objections", *LEDGER_FIRST],
-    "outlook": ["outlook", *LEDGER_FIRST], "room": LEDGER_FIRST,
+    "outlook": ["outlook", *LEDGER_FIRST], "room": ["room", *LEDGER_FIRST],
     "asked": ["asked", "books"], "changes": ["books", *ADMISSION], "needs": ["needs", *LEDGER_FIRST],
     "reasons": LEDGER_FIRST, "containment": ["containment", "machine", "rates"], "slots": LEDGER_FIRST,
     "waiting": ["waiting", "books"], "waiting_line": ["waiting", "books"],
