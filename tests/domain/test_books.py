@@ -88,6 +88,7 @@ def test_a_renewal_keeps_its_time_to_live_unless_it_says_another() -> None:
     assert of.renew("a", lease.secret, 5.0).expires_at == 15
     assert of.renew("a", lease.secret, 5.0, 20).expires_at == 25
     assert of.renew("a", lease.secret, 6.0).expires_at == 26
+    assert of.ledger.holdings[lease.fence].lease.expires_at == 26
 
 
 def test_growth_is_judged_and_all_or_nothing() -> None:
@@ -131,7 +132,7 @@ def test_an_end_alone_is_a_change_to_write() -> None:
     of.renew("a", lease.secret, 1.0, None, Resize(memory_bytes=500))
     assert (of.ledger.reserved_bytes, of.take_changes().any) == (500, True)
     of.release("a", lease.secret, 1.0)
-    assert of.take_changes().any
+    assert (of.ledger.reserved_bytes, of.take_changes().any) == (0, True)
 
 
 def test_whoever_comes_back_to_its_place_has_its_turn_in_the_same_step() -> None:
@@ -359,10 +360,13 @@ def test_provider_slots_from_before_a_restart_are_taken_and_only_the_end_of_a_ca
     of.restore([job, call], 2, 0.0)
     of.look(machine(0.0))
     provider = of.ledger.providers.find("calls")
-    assert provider.slots.used == 2
+    assert (provider.slots.used, provider.granted) == (2, 0)
     of.release("job", job.secret, 7.0)
     assert (provider.slots.used, provider.mean_call_seconds) == (1, None)
     of.release("call", call.secret, 9.0)
+    assert (provider.slots.used, provider.mean_call_seconds) == (0, 9.0)
+    took(of, "lost", 0, 9.0, providers=need, job_slots=0)
+    of.revoke("lost", 10.0)
     assert (provider.slots.used, provider.mean_call_seconds) == (0, 9.0)
 
 

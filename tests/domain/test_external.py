@@ -52,7 +52,6 @@ def test_what_others_grow_before_a_group_is_read_stays_theirs() -> None:
     external.expect("g", 150, 1.0)
     look(external, 2, 900)
     external.attribute("g", 350)
-    look(external, 3, 900, 350)
     assert external.peak_bytes == 550
 
 

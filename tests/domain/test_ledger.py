@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from aura_actors.domain.accounts import MACHINE, Use
 from aura_actors.domain.books import Books
 from aura_actors.domain.devices import GpuRule
 from aura_actors.domain.external import Level
+from aura_actors.domain.gpu import GpuProcess
 from aura_actors.domain.ledger import Ledger
 from aura_actors.domain.needs import GpuNeed, JobSpec, Resize
 from aura_actors.domain.providers import ProviderLimits, ProviderNeed
@@ -68,6 +70,19 @@ def test_external_use_is_remembered_at_its_peak_for_thirty_seconds() -> None:
     assert of.memory.external == 100
 
 
+def test_what_a_process_used_before_its_grant_was_no_use_of_others() -> None:
+    of = books(seen(400))
+    of.acquire(request("a", 100, process=process(1, resident=300)), 0.0, wait=False)
+    of.ledger.look(machine(1.0, 400, groups=(use([1], 300),)))
+    assert of.ledger.memory.external == 100
+
+
+def test_use_by_a_lease_that_ended_or_names_no_process_is_use_of_others() -> None:
+    of = held(seen(), JobSpec(memory_bytes=100)).ledger
+    of.look(machine(1.0, 300, groups=(use([99], 50), use([1], 70))))
+    assert (of.memory.external, of.memory.promised) == (300, 100)
+
+
 def test_more_than_the_idle_machine_allows_is_never() -> None:
     assert said(seen(), JobSpec(memory_bytes=801)) == ("never", ["memory"])
     assert said(seen(), JobSpec(memory_bytes=800)) == ("grant", [])
@@ -101,6 +116,17 @@ def test_a_stale_sensor_shrinks_what_may_be_given_away_and_then_refuses(
     else:
         assert said(of, JobSpec(memory_bytes=refuses), now)[1] == ["stale_sensor"]
     assert said(of, JobSpec(), now) == ("grant", [])
+
+
+def test_the_last_byte_of_what_is_stale_is_not_given_away() -> None:
+    assert said(seen(799), JobSpec(memory_bytes=1)) == ("grant", [])
+    assert said(seen(799), JobSpec(memory_bytes=1), 17) == ("wait", ["memory"])
+
+
+def test_every_dimension_is_an_account_main_memory_first() -> None:
+    of = seen(of=ledger(limit=500), gpu=gpus(gpu(0), gpu(1, total=None)))
+    names = [account.name for account in of.accounts]
+    assert names == ["memory", "memory_limit", "cores", "gpu:0:memory", "scratch", "units:lic"]
 
 
 def test_every_short_dimension_is_named_with_its_holders_largest_first() -> None:
@@ -199,6 +225,12 @@ def test_young_jobs_close_the_processor_before_they_are_seen() -> None:
     assert said(of, JobSpec(), 5.0) == ("grant", [])
 
 
+def test_a_young_job_that_ends_keeps_the_processor_closed_to_nobody() -> None:
+    of = held(seen(of=ledger(busy=85)), JobSpec(cpu_millicores=7000)).ledger
+    of.end(1, 1.0, answered=True)
+    assert said(of, JobSpec(), 1.0) == ("grant", [])
+
+
 def test_cores_are_reserved_besides() -> None:
     of = held(seen(), JobSpec(cpu_millicores=6000), JobSpec(cpu_millicores=1000)).ledger
     reason = only(of, JobSpec(cpu_millicores=1001))
@@ -214,6 +246,10 @@ def test_cores_are_reserved_besides() -> None:
 def test_automatic_slots_are_the_guides_formula(used: int, cores: int, devices: int, slots: int) -> None:
     found = gpus(*(gpu(n) for n in range(devices)))
     assert seen(used, of=ledger(slots=None), cores=cores, gpu=found).slots.size == slots
+
+
+def test_before_memory_was_ever_read_there_is_one_slot() -> None:
+    assert seen(of=ledger(slots=None), levels=[]).slots.size == 1
 
 
 def test_slots_are_fixed_where_they_are_configured() -> None:
@@ -283,6 +319,17 @@ def test_memory_of_a_device_is_measured_and_attributed_by_process() -> None:
     assert (device.memory.external, device.memory.promised) == (25, 60)
     of.look(machine(3.0, gpu=gpus(gpu(0, used=25)), groups=(use([1], 1, pid=5),)))
     assert (device.memory.use_of("process 5 5"), device.memory.promised) == (Use(0, 0), 50)
+
+
+def test_a_device_that_does_not_tell_who_uses_how_much_of_it_is_used_by_others() -> None:
+    of = held(seen(gpu=gpus(gpu(0))), JobSpec(gpu=GpuNeed(memory_bytes=50)), processes=(5,)).ledger
+    (device,) = of.devices
+    assert device.memory is not None
+    unknown = GpuProcess(pid=5, host_pid=5, used_bytes=None)
+    for at, processes in enumerate(((unknown,), None), start=1):
+        told = msgspec.structs.replace(gpu(0, used=20), processes=processes)
+        of.look(machine(float(at), gpu=gpus(told), groups=(use([1], 1, pid=5),)))
+        assert (device.memory.external, device.memory.promised) == (20, 50)
 
 
 def test_a_lease_from_before_a_restart_holds_its_devices_memory_once_that_is_known() -> None:
@@ -389,6 +436,32 @@ def test_the_whole_vector_of_the_protected_is_kept_from_those_behind() -> None:
     assert behind(of, JobSpec(), waiting) == [("jobs", 1, 0)]
     assert behind(of, JobSpec(), JobSpec(job_slots=0)) == []
     assert behind(of, JobSpec(job_slots=0, providers=CALLS), waiting) == []
+
+
+def test_memory_of_a_device_that_shares_main_memory_is_kept_there() -> None:
+    of = seen(gpu=gpus(gpu(0, total=None)))
+    waiting = JobSpec(gpu=GpuNeed(memory_bytes=700))
+    assert behind(of, JobSpec(memory_bytes=101, job_slots=0), waiting) == [("memory", 101, 100)]
+
+
+def test_a_device_that_is_only_preferred_is_kept_for_nobody() -> None:
+    of = seen(gpu=gpus(gpu(0)))
+    assert behind(of, JobSpec(gpu=GpuNeed(exclusive=True)), JobSpec(gpu=GpuNeed(required=False))) == []
+
+
+def test_what_would_just_fit_without_the_protected_is_kept_for_it() -> None:
+    assert behind(seen(), JobSpec(memory_bytes=800), JobSpec(memory_bytes=1)) == [("memory", 800, 799)]
+
+
+def test_slots_that_are_all_taken_are_not_blamed_on_the_protected() -> None:
+    of = held(seen(of=ledger(slots=1)), JobSpec()).ledger
+    (reason,) = of.judge(JobSpec(), 0.0, of.reserve("large", JobSpec())).reasons
+    assert (reason.holders, reason.text) == (("a",), "all 1 job slots are taken")
+
+
+def test_the_last_slot_at_another_provider_is_not_kept() -> None:
+    of = seen(of=ledger(limits={"calls": ProviderLimits(max_concurrent=1), "b": ProviderLimits(max_concurrent=1)}))
+    assert behind(of, JobSpec(providers=(ProviderNeed(name="b"),)), JobSpec(providers=CALLS)) == []
 
 
 def test_the_last_slot_at_a_provider_is_kept_for_the_protected() -> None:
