@@ -8,12 +8,13 @@ from collections.abc import Hashable, Iterable
 from typing import Any
 
 from aura_actors.domain.accounts import MACHINE, Allowance
-from aura_actors.domain.asked import Asked, Maker, TtlRule
+from aura_actors.domain.asked import Asked, Maker, TtlRule, Waiting
 from aura_actors.domain.attribution import GroupUse
 from aura_actors.domain.books import Books
 from aura_actors.domain.busy_gate import BusyGate
 from aura_actors.domain.external import Level
 from aura_actors.domain.gpu import GpuProcess, GpuState, GpuUse
+from aura_actors.domain.leases import Lease
 from aura_actors.domain.ledger import Ledger, LedgerRule
 from aura_actors.domain.machine import Machine
 from aura_actors.domain.needs import JobSpec, ProcessIdentity
@@ -144,3 +145,28 @@ def gpu(index: int = 0, *, total: int | None = 100, used: int = 0, busy: float =
 
 def gpus(*devices: GpuUse) -> GpuState:
     return GpuState(status="ok", devices=devices)
+
+
+# --- books under way ---------------------------------------------------------------------------------------------
+
+
+def fresh(used: int = 0, queue: QueueRule | None = None, **changes: Any) -> Books:
+    made = books(ledger(**changes), queue)
+    made.look(machine(0.0, used))
+    return made
+
+
+def took(of: Books, key: str, memory: int, now: float = 0.0, **changes: Any) -> Lease:
+    answer = of.acquire(request(key, memory, **changes), now, wait=False)
+    assert isinstance(answer, tuple)
+    return answer[0]
+
+
+def waits(of: Books, key: str, memory: int, now: float = 0.0, **changes: Any) -> Waiting:
+    answer = of.acquire(request(key, memory, **changes), now, wait=True)
+    assert isinstance(answer, Waiting)
+    return answer
+
+
+def keys(of: Books) -> list[str]:
+    return [lease.key for lease in of.leases]

@@ -1,0 +1,157 @@
+"""When those who wait have their turn, and what a place is: events that make room, connections, crashes."""
+
+import pytest
+
+from aura_actors.domain.books import Books
+from aura_actors.domain.needs import GpuNeed
+from aura_actors.errors import Refused
+from tests.domain.admission_world import fresh, keys, ledger, machine, process, request, took, waits
+
+# --- what makes room ---------------------------------------------------------------------------------------------
+
+
+def test_a_newcomer_does_not_take_what_was_freed_a_moment_ago_from_who_waits() -> None:
+    of = fresh()
+    lease = took(of, "a", 700)
+    waits(of, "b", 300)
+    of.release("a", lease.secret, 1.0)
+    with pytest.raises(Refused):
+        took(of, "c", 700, 1.0)
+    assert keys(of) == ["b"]
+
+
+def test_those_who_wait_have_their_turn_when_use_falls() -> None:
+    of = fresh(700)
+    waits(of, "b", 300)
+    of.schedule(0.0)
+    of.look(machine(40.0, 100))
+    of.schedule(40.0)
+    assert keys(of) == ["b"]
+
+
+def test_those_who_wait_have_their_turn_when_time_has_passed() -> None:
+    of = fresh(busy=85)
+    took(of, "young", 0, cpu_millicores=7000)
+    waits(of, "b", 0, 1.0)
+    of.schedule(1.0)
+    assert keys(of) == ["young"]
+    of.expire(6.0)
+    of.schedule(6.0)
+    assert keys(of) == ["young", "b"]
+
+
+def test_those_behind_the_protected_one_have_their_turn_when_it_gives_up() -> None:
+    of = fresh()
+    took(of, "a", 300)
+    waits(of, "large", 700)
+    of.look(machine(130.0))
+    waits(of, "small", 100, 130.0)
+    of.schedule(130.0)
+    assert keys(of) == ["a"]
+    of.leave("large")
+    of.schedule(130.0)
+    assert keys(of) == ["a", "small"]
+
+
+# --- places and connections --------------------------------------------------------------------------------------
+
+
+def test_who_is_granted_at_once_held_nothing_before() -> None:
+    of = fresh()
+    first, again = (of.acquire(request("a", 100), 0.0, wait=False) for _ in range(2))
+    assert isinstance(first, tuple)
+    assert isinstance(again, tuple)
+    assert (first[1], again[1]) == (False, True)
+
+
+@pytest.mark.parametrize(("again", "ends"), [("c2", "c2"), (None, "c1")])
+def test_a_lease_ends_with_the_last_connection_that_asked_for_it(again: str | None, ends: str) -> None:
+    of = fresh()
+    took(of, "a", 100, connection="c1")
+    took(of, "a", 100, connection=again)
+    of.disconnected("c1" if ends == "c2" else "c2", 1.0)
+    assert keys(of) == ["a"]
+    of.disconnected(ends, 1.0)
+    assert keys(of) == []
+
+
+@pytest.mark.parametrize(("again", "ends"), [("c2", "c2"), (None, "c1")])
+def test_a_place_ends_with_the_last_connection_that_asked_for_it(again: str | None, ends: str) -> None:
+    of = fresh()
+    took(of, "all", 800)
+    waits(of, "a", 800, connection="c1")
+    waits(of, "a", 800, connection=again)
+    of.disconnected("c1" if ends == "c2" else "c2", 1.0)
+    assert len(of.queue) == 1
+    of.disconnected(ends, 1.0)
+    assert len(of.queue) == 0
+
+
+def test_a_process_that_ends_takes_nobody_elses_lease_with_it() -> None:
+    of = fresh()
+    took(of, "a", 100, process=process(1))
+    took(of, "b", 100, process=process(2))
+    of.exited(process(1), 1.0)
+    assert keys(of) == ["b"]
+
+
+def test_a_place_that_cannot_be_written_is_none() -> None:
+    of = fresh()
+    took(of, "a", 700)
+    of.take_changes()
+    waits(of, "b", 300)
+    of.take_changes().take_back()
+    assert len(of.queue) == 0
+    waits(of, "b", 301)
+
+
+def test_a_grant_from_the_queue_that_cannot_be_written_leaves_a_place_that_is_attended() -> None:
+    of = fresh()
+    lease = took(of, "a", 700)
+    waits(of, "b", 300)
+    of.take_changes()
+    of.release("a", lease.secret, 1.0)
+    of.schedule(1.0)
+    assert keys(of) == ["b"]
+    of.take_changes().take_back()
+    assert (keys(of), of.queue.attended("b")) == (["a"], True)
+
+
+def test_whoever_wants_a_device_is_known_to_the_queue_by_that() -> None:
+    of = fresh()
+    wants = [of.judge(request("a", gpu=need), 0.0)[1].wants_gpu for need in (GpuNeed(), None)]
+    assert wants == [True, False]
+
+
+def test_while_draining_the_reason_is_that_and_no_amount() -> None:
+    of = fresh()
+    of.drain(True)
+    (reason,) = of.judge(request("a", 100), 0.0)[0].reasons
+    assert (reason.dimension, reason.needed, reason.available) == ("draining", 1, 0)
+
+
+def test_arrivals_go_on_being_numbered_in_books_that_are_opened_anew() -> None:
+    before = fresh()
+    took(before, "a", 700)
+    numbers = [waits(before, key, 300).waiter.number for key in "bc"]
+    after = Books(before._ttl, ledger(), before.queue, before._asked, before._make)
+    after.look(machine(1.0, 700))
+    assert waits(after, "d", 300, 1.0).waiter.number > max(numbers)
+
+
+def test_a_lease_that_was_written_down_before_a_crash_has_no_place_any_more() -> None:
+    before = fresh()
+    lease = took(before, "a", 700)
+    waits(before, "b", 300)
+    before.take_changes()
+    before.release("a", lease.secret, 1.0)
+    before.schedule(1.0)
+    granted = before.leases.find("b")
+    assert granted is not None
+    before.take_changes().take_back()
+    after = Books(before._ttl, ledger(), before.queue, before._asked, before._make)
+    after.restore([granted], granted.fence, 1.0)
+    after.look(machine(1.0))
+    assert (keys(after), len(after.queue)) == (["b"], 0)
+    after.release("b", granted.secret, 2.0)
+    assert took(after, "b", 300, 2.0).fence > granted.fence
