@@ -40,6 +40,7 @@ SHARED = {
     "waiting": ["waiting", "books"], "waiting_line": ["waiting", "books"],
     "waiting_bound": ["waiting", "books", "books_traces"],
     "providers": ["providers", "buckets", "adaptive", "books"], "buckets": ["buckets", "providers"],
+    "retention": ["retention", "retention_limits"], "schedule": ["schedule", "schedule_limits"],
     "adaptive": ["adaptive", "providers"], "runs": ["runs", "learning"], "learning": ["learning", "runs"],
     "lineage": ["lineage", "attribution"], "attribution": ["attribution", "lineage"],
 } | dict.fromkeys(ADMISSION, ADMISSION)  # fmt: skip
