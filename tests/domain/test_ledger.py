@@ -1,54 +1,17 @@
 """One decision over everything that is shared, and its reasons."""
 
-from typing import Any
-
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura_actors.domain.accounts import MACHINE, Use
-from aura_actors.domain.books import Books
-from aura_actors.domain.devices import GpuRule
+from aura_actors.domain.accounts import MACHINE
 from aura_actors.domain.external import Level
-from aura_actors.domain.gpu import GpuProcess
-from aura_actors.domain.ledger import Ledger
-from aura_actors.domain.needs import GpuNeed, JobSpec, Resize
-from aura_actors.domain.providers import ProviderLimits, ProviderNeed
-from aura_actors.domain.reasons import Outcome, Shortfall
+from aura_actors.domain.needs import JobSpec, Resize
+from aura_actors.domain.providers import ProviderLimits
 from aura_actors.domain.slots import SlotRule
 from aura_actors.errors import Refused
 from tests.domain.admission_world import books, gpu, gpus, ledger, machine, process, request, use
-
-CALLS = (ProviderNeed(name="calls", tokens=10),)
-
-
-def seen(used: int = 0, *, of: Ledger | None = None, **changes: Any) -> Ledger:
-    made = ledger() if of is None else of
-    made.look(machine(0.0, used, **changes))
-    return made
-
-
-def said(of: Ledger, spec: JobSpec, now: float = 0.0) -> tuple[str, list[str]]:
-    judged = of.judge(spec, now)
-    assert (of.plan(spec, now) is not None) == (judged.outcome is Outcome.GRANT)
-    return judged.outcome.value, [reason.dimension for reason in judged.reasons]
-
-
-def only(of: Ledger, spec: JobSpec, now: float = 0.0) -> Shortfall:
-    (reason,) = of.judge(spec, now).reasons
-    return reason
-
-
-def held(of: Ledger, *needs: JobSpec, processes: tuple[int, ...] = ()) -> Books:
-    """Books over it in which jobs `a`, `b`, ... hold those needs."""
-    made = books(of)
-    for number, spec in enumerate(needs):
-        pid = processes[number] if processes else None
-        asked = request("abcdefghijklmnop"[number], process=None if pid is None else process(pid))
-        made.acquire(type(asked)(key=asked.key, owner="anna", spec=spec, process=asked.process), 0.0, wait=False)
-    return made
-
+from tests.domain.ledger_world import CALLS, held, only, said, seen
 
 # --- memory ------------------------------------------------------------------------------------------------------
 
@@ -265,114 +228,6 @@ def test_fewer_slots_revoke_nobody_and_count_as_more_than_used_up() -> None:
     assert (reason.dimension, reason.needed, reason.available) == ("jobs", 1, -3)
 
 
-# --- devices -----------------------------------------------------------------------------------------------------
-
-
-def test_a_gpu_on_a_machine_without_one_is_never_once_the_probe_has_answered() -> None:
-    need = JobSpec(gpu=GpuNeed())
-    assert said(seen(), need) == ("wait", ["gpu"])
-    assert said(seen(gpu=gpus()), need) == ("never", ["gpu"])
-    assert said(seen(gpu=gpus(gpu(0))), JobSpec(gpu=GpuNeed(memory_bytes=91))) == ("never", ["gpu"])
-    assert said(seen(gpu=gpus(gpu(0))), JobSpec(gpu=GpuNeed(count=2))) == ("never", ["gpu"])
-
-
-def test_a_preferred_gpu_falls_back_to_none() -> None:
-    need = JobSpec(gpu=GpuNeed(required=False, memory_bytes=50))
-    of = seen(gpu=gpus(gpu(0)))
-    first, second = of.plan(need, 0.0), held(of, need).ledger.plan(need, 0.0)
-    assert first is not None
-    assert second is not None
-    assert ([d.uuid for d in first.devices], second.devices, second.charges) == (["g0"], [], [])
-    assert said(seen(gpu=gpus()), need) == ("grant", [])
-
-
-def test_a_preferred_gpu_falls_back_where_main_memory_is_short_for_it() -> None:
-    need = JobSpec(memory_bytes=100, gpu=GpuNeed(required=False, memory_bytes=500))
-    plan = seen(400, gpu=gpus(gpu(0, total=None))).plan(need, 0.0)
-    assert plan is not None
-    assert (plan.devices, [amount for _, amount in plan.charges]) == ([], [100])
-    assert said(seen(750, gpu=gpus(gpu(0))), need) == ("wait", ["memory"])
-
-
-def test_devices_that_share_main_memory_take_from_it() -> None:
-    shared = gpus(gpu(0, total=None), gpu(1, total=None))
-    need = JobSpec(memory_bytes=100, gpu=GpuNeed(memory_bytes=200, count=2))
-    of = held(seen(gpu=shared), need).ledger
-    assert (of.memory.promised, of.memory.room, of.reserved_bytes) == (500, 300, 100)
-    assert only(of, need).needed == 500
-    assert said(of, JobSpec(gpu=GpuNeed(memory_bytes=801))) == ("never", ["memory"])
-    assert said(of, JobSpec(memory_bytes=1, gpu=GpuNeed(memory_bytes=300)))[1] == ["memory"]
-    of.end(1, 0.0, answered=True)
-    assert of.memory.room == 800
-
-
-def test_memory_of_a_device_is_measured_and_attributed_by_process() -> None:
-    need = JobSpec(gpu=GpuNeed(memory_bytes=50))
-    of = held(seen(gpu=gpus(gpu(0, used=10))), need, processes=(5,)).ledger
-    (device,) = of.devices
-    assert device.memory is not None
-    assert device.memory.room == 90 - 10 - 50
-    used = gpu(0, used=70, processes=[(5, 40), (6, 20), (5, 5), (None, 1)])
-    of.look(machine(1.0, gpu=gpus(used), groups=(use([1], 1, pid=5),)))
-    assert (device.memory.external, device.memory.promised, device.memory.room) == (25, 50, 15)
-    of.look(machine(2.0, gpu=gpus(gpu(0, used=85, processes=[(5, 60)])), groups=(use([1], 1, pid=5),)))
-    assert (device.memory.external, device.memory.promised) == (25, 60)
-    of.look(machine(3.0, gpu=gpus(gpu(0, used=25)), groups=(use([1], 1, pid=5),)))
-    assert (device.memory.use_of("process 5 5"), device.memory.promised) == (Use(0, 0), 50)
-
-
-def test_a_device_that_does_not_tell_who_uses_how_much_of_it_is_used_by_others() -> None:
-    of = held(seen(gpu=gpus(gpu(0))), JobSpec(gpu=GpuNeed(memory_bytes=50)), processes=(5,)).ledger
-    (device,) = of.devices
-    assert device.memory is not None
-    unknown = GpuProcess(pid=5, host_pid=5, used_bytes=None)
-    for at, processes in enumerate(((unknown,), None), start=1):
-        told = msgspec.structs.replace(gpu(0, used=20), processes=processes)
-        of.look(machine(float(at), gpu=gpus(told), groups=(use([1], 1, pid=5),)))
-        assert (device.memory.external, device.memory.promised) == (20, 50)
-
-
-def test_a_lease_from_before_a_restart_holds_its_devices_memory_once_that_is_known() -> None:
-    need = JobSpec(memory_bytes=100, gpu=GpuNeed(memory_bytes=50))
-    lease = next(iter(held(seen(gpu=gpus(gpu(0))), need).leases))
-    of = ledger()
-    of.restore(lease, 0.0)
-    assert of.memory.promised == 150
-    of.look(machine(0.0, gpu=gpus(gpu(0))))
-    (device,) = of.devices
-    assert device.memory is not None
-    assert (of.memory.promised, device.memory.promised, device.memory.room) == (100, 50, 40)
-    assert said(of, JobSpec(gpu=GpuNeed(memory_bytes=41))) == ("wait", ["gpu"])
-    of.end(lease.fence, 0.0, answered=True)
-    assert (of.memory.promised, device.memory.promised, device.holders) == (0, 0, {})
-
-
-@pytest.mark.parametrize(
-    ("state", "text"),
-    [
-        (None, "the GPU probe has not answered yet"),
-        (gpus(gpu(0, status="lost")), "the GPU driver does not answer now"),
-        (gpus(gpu(0, used=90)), "0 of 1 GPUs can take it now"),
-    ],
-)
-def test_why_there_is_no_device_is_told(state: Any, text: str) -> None:
-    reason = only(seen(gpu=state), JobSpec(gpu=GpuNeed(memory_bytes=20)))
-    assert (reason.dimension, reason.text, reason.external, reason.available) == ("gpu", text, True, 0)
-
-
-def test_whoever_is_on_the_devices_is_named() -> None:
-    of = held(seen(gpu=gpus(gpu(0))), JobSpec(), JobSpec(gpu=GpuNeed(exclusive=True))).ledger
-    reason = only(of, JobSpec(gpu=GpuNeed()))
-    assert (reason.holders, reason.external) == (("b",), False)
-
-
-def test_a_busy_device_is_told_from_a_full_one() -> None:
-    of = ledger(gpu=GpuRule(busy_percent=50))
-    for second in range(30):
-        of.look(machine(float(second), gpu=gpus(gpu(0, busy=100))))
-    assert only(of, JobSpec(gpu=GpuNeed()), 29.0).text == "every GPU is more than 50 % busy"
-
-
 # --- scratch, units, providers -----------------------------------------------------------------------------------
 
 
@@ -399,77 +254,3 @@ def test_who_calls_a_provider_is_named() -> None:
     of = held(seen(), JobSpec(), JobSpec(providers=CALLS), JobSpec(job_slots=0, providers=CALLS)).ledger
     reason = only(of, JobSpec(providers=CALLS))
     assert (reason.dimension, reason.holders) == ("provider:calls", ("b", "c"))
-
-
-# --- behind whoever is protected ---------------------------------------------------------------------------------
-
-
-def behind(of: Ledger, spec: JobSpec, waiting: JobSpec) -> list[tuple[str, float, float]]:
-    judged = of.judge(spec, 0.0, of.reserve("large", waiting))
-    assert (of.plan(spec, 0.0, of.reserve("large", waiting)) is None) == bool(judged.reasons)
-    for reason in judged.reasons:
-        assert reason.holders == ("large",)
-        assert reason.text == "it is kept for large, which has waited longest"
-    return [(reason.dimension, reason.needed, reason.available) for reason in judged.reasons]
-
-
-def test_the_whole_vector_of_the_protected_is_kept_from_those_behind() -> None:
-    found = gpus(gpu(0))
-    of = seen(of=ledger(slots=1), gpu=found, scratch=Level(name=MACHINE, capacity_bytes=100, used_bytes=0))
-    of.slots.resize(1)
-    waiting = JobSpec(
-        memory_bytes=700,
-        cpu_millicores=8000,
-        scratch_bytes=90,
-        units=(("lic", 3),),
-        gpu=GpuNeed(memory_bytes=90),
-        providers=CALLS,
-    )
-    assert behind(of, JobSpec(memory_bytes=100, job_slots=0), waiting) == []
-    assert behind(of, JobSpec(memory_bytes=101, job_slots=0), waiting) == [("memory", 101, 100)]
-    assert behind(of, JobSpec(cpu_millicores=1, job_slots=0), waiting) == [("cores", 1, 0)]
-    assert behind(of, JobSpec(scratch_bytes=1, job_slots=0), waiting) == [("scratch", 1, 0)]
-    assert behind(of, JobSpec(units=(("lic", 1),), job_slots=0), waiting) == [("units:lic", 1, 0)]
-    assert behind(of, JobSpec(gpu=GpuNeed(memory_bytes=1), job_slots=0), waiting) == [("gpu", 1, 0)]
-    assert behind(of, JobSpec(gpu=GpuNeed(exclusive=True), job_slots=0), waiting) == [("gpu", 1, 0)]
-    assert behind(of, JobSpec(gpu=GpuNeed(), job_slots=0), waiting) == []
-    assert behind(of, JobSpec(), waiting) == [("jobs", 1, 0)]
-    assert behind(of, JobSpec(), JobSpec(job_slots=0)) == []
-    assert behind(of, JobSpec(job_slots=0, providers=CALLS), waiting) == []
-
-
-def test_memory_of_a_device_that_shares_main_memory_is_kept_there() -> None:
-    of = seen(gpu=gpus(gpu(0, total=None)))
-    waiting = JobSpec(gpu=GpuNeed(memory_bytes=700))
-    assert behind(of, JobSpec(memory_bytes=101, job_slots=0), waiting) == [("memory", 101, 100)]
-
-
-def test_a_device_that_is_only_preferred_is_kept_for_nobody() -> None:
-    of = seen(gpu=gpus(gpu(0)))
-    assert behind(of, JobSpec(gpu=GpuNeed(exclusive=True)), JobSpec(gpu=GpuNeed(required=False))) == []
-
-
-def test_what_would_just_fit_without_the_protected_is_kept_for_it() -> None:
-    assert behind(seen(), JobSpec(memory_bytes=800), JobSpec(memory_bytes=1)) == [("memory", 800, 799)]
-
-
-def test_slots_that_are_all_taken_are_not_blamed_on_the_protected() -> None:
-    of = held(seen(of=ledger(slots=1)), JobSpec()).ledger
-    (reason,) = of.judge(JobSpec(), 0.0, of.reserve("large", JobSpec())).reasons
-    assert (reason.holders, reason.text) == (("a",), "all 1 job slots are taken")
-
-
-def test_the_last_slot_at_another_provider_is_not_kept() -> None:
-    of = seen(of=ledger(limits={"calls": ProviderLimits(max_concurrent=1), "b": ProviderLimits(max_concurrent=1)}))
-    assert behind(of, JobSpec(providers=(ProviderNeed(name="b"),)), JobSpec(providers=CALLS)) == []
-
-
-def test_the_last_slot_at_a_provider_is_kept_for_the_protected() -> None:
-    of = held(seen(), JobSpec(job_slots=0, providers=CALLS)).ledger
-    assert behind(of, JobSpec(job_slots=0, providers=CALLS), JobSpec(providers=CALLS)) == [("provider:calls", 2, 1)]
-
-
-def test_what_is_short_besides_is_not_blamed_on_the_protected() -> None:
-    of = held(seen(), JobSpec(memory_bytes=700)).ledger
-    (reason,) = of.judge(JobSpec(memory_bytes=150), 0.0, of.reserve("large", JobSpec(memory_bytes=50))).reasons
-    assert (reason.available, reason.holders) == (50, ("a",))

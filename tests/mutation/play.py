@@ -27,8 +27,9 @@ from hypothesis import Phase, settings
 DOMAIN = Path("aura_actors/domain")
 TESTS = Path("tests/domain")
 ADMISSION = [
-    "window", "external", "accounts", "devices", "processor", "busy_gate",
-    "brake", "freshness", "machine", "leases", "ledger", "books", "books_turns", "books_bounds", "changes",
+    "window", "external", "external_credit", "accounts", "devices", "processor", "busy_gate", "brake", "freshness",
+    "machine", "leases", "ledger", "ledger_devices", "ledger_behind",
+    "books", "books_turns", "books_bounds", "changes",
 ]  # fmt: skip
 """One body of rules: each test of it runs against each module of it."""
 LEDGER_FIRST = ["ledger", "books", *ADMISSION]
@@ -39,7 +40,8 @@ SHARED = {
     "reasons": LEDGER_FIRST, "containment": ["containment", "machine", "rates"], "slots": LEDGER_FIRST,
     "waiting": ["waiting", "books"], "waiting_line": ["waiting", "books"],
     "waiting_bound": ["waiting", "books", "books_traces"],
-    "providers": ["providers", "buckets", "adaptive", "books"], "buckets": ["buckets", "providers"],
+    "providers": ["providers", "providers_model", "buckets", "adaptive", "changes"],
+    "buckets": ["buckets", "providers"],
     "retention": ["retention", "retention_limits"], "schedule": ["schedule", "schedule_limits"],
     "adaptive": ["adaptive", "providers"], "runs": ["runs", "learning"], "learning": ["learning", "runs"],
     "lineage": ["lineage", "attribution"], "attribution": ["attribution", "lineage"],
