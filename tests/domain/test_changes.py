@@ -39,6 +39,28 @@ def test_a_grant_from_the_queue_that_ends_in_the_same_step_is_a_place_that_was_d
     assert ([granted.key for granted in changes.granted], changes.dropped) == (["c"], ["b"])
 
 
+def test_an_end_beside_a_grant_from_the_queue_drops_nobodys_place() -> None:
+    of = fresh()
+    first, second = took(of, "a", 500), took(of, "x", 100)
+    waits(of, "b", 300)
+    of.release("a", first.secret, 1.0)
+    of.schedule(1.0)
+    of.release("x", second.secret, 1.0)
+    changes = of.take_changes()
+    assert ([granted.key for granted in changes.granted], changes.dropped) == (["b"], [])
+
+
+def test_the_only_grant_from_the_queue_that_ends_in_the_same_step_is_none() -> None:
+    of = fresh()
+    lease = took(of, "a", 700)
+    waits(of, "b", 300)
+    of.release("a", lease.secret, 1.0)
+    of.schedule(1.0)
+    of.revoke("b", 1.0)
+    changes = of.take_changes()
+    assert (changes.granted, changes.dropped) == ([], ["b"])
+
+
 def test_a_call_that_is_taken_back_burnt_no_rate() -> None:
     of = fresh(limits=LIMITS)
     took(of, "a", 0, providers=CALL)
