@@ -122,6 +122,8 @@ def _run(stem: str, code: CodeType, cpu_seconds: float | None) -> int:
         resource.setrlimit(resource.RLIMIT_CPU, (most, most))
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     sys.meta_path.insert(0, Changed(stem, code))
-    first, *others = tests_of(stem)
-    # Most mutants are noticed by the first file: the others are not even collected then.
-    return int(pytest.main([*OPTIONS, first]) or (others and pytest.main([*OPTIONS, *others])) or 0)
+    files = tests_of(stem)
+    near = [path for path in files if Path(path).stem.startswith(f"test_{stem}")] or files[:1]
+    others = [path for path in files if path not in near]
+    # Most mutants are noticed by the nearest files: the others are not even collected then.
+    return int(pytest.main([*OPTIONS, *near]) or (others and pytest.main([*OPTIONS, *others])) or 0)
