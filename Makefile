@@ -50,7 +50,7 @@ rows-beside-a-writer: $(VENV)/.dev  ## Archive 250,000 rows while a program writ
 	@env AURA_ROWS=250000 $(BIN)/python -m pytest tests/cleaners/test_rows_beside_a_writer.py -rA --no-header $(ARGS) \
 		| grep -E "rows archived|passed|failed|Error"
 
-mutants: $(VENV)/.dev  ## What the tests of the rules notice when those are changed on purpose; about an hour
+mutants: $(VENV)/.dev  ## What the tests of the rules notice when those are changed on purpose; some 15 minutes
 	@$(BIN)/python -m tests.mutation $(ARGS)
 
 soak: $(VENV)/.dev  ## The page open for ten minutes while jobs come and go: it does not grow; SECONDS=n takes that long

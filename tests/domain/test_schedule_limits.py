@@ -2,7 +2,7 @@
 
 import pytest
 
-from aura_actors.domain.schedule import Anchor, Timing, clock_jumped, jitter_seconds, most_overdue
+from aura_actors.domain.schedule import Anchor, Timing, clock_jumped, jitter_seconds
 
 HOUR, WEEK = 3600.0, 604800.0
 
@@ -20,11 +20,6 @@ def test_jitter_goes_up_to_a_tenth_of_the_period_and_to_fifteen_minutes() -> Non
 
 def test_a_task_is_enabled_unless_it_is_told_otherwise() -> None:
     assert Timing(task="a", every_seconds=(HOUR,)).enabled
-
-
-def test_a_task_is_due_at_the_very_moment() -> None:
-    assert most_overdue({"a": 0.0}) == "a"
-    assert most_overdue({"a": 0.5}) is None
 
 
 @pytest.mark.parametrize(("wall", "steady", "moved"), [(1010, 60, 0), (1015, 60, 5), (1010, 65, -5)])
