@@ -53,7 +53,7 @@ def test_a_dry_run_removes_nothing_and_its_report_opens(
 
     def look(page: Page) -> None:
         live(page)
-        row = page.locator("#cleanup > li")
+        row = page.locator("#cleanup > li").filter(has_text="temp-files")
         row.get_by_role("button", name="Dry run").click()
         expect(page.locator("#toasts")).to_contain_text("temp-files: would remove", timeout=15_000)
         expect(row.locator(".report")).to_contain_text("195 KiB")

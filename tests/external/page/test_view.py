@@ -103,7 +103,7 @@ def test_the_keyboard_is_enough(browser: "Browser", daemon: "Callable[..., Daemo
         expect(page.locator("#cleanup-card")).to_be_focused()
         expect(page.locator("#cleanup-title")).to_be_in_viewport()
         page.keyboard.press("Tab")
-        expect(page.locator("#cleanup").get_by_role("button", name="Dry run")).to_be_focused()
+        expect(page.locator("#cleanup").get_by_role("button", name="Dry run temp-files")).to_be_focused()
         page.keyboard.press("w")
         expect(page.locator("#window")).to_have_text("15 min")
         expect(page.locator("#cpu-chart")).to_contain_text("15 min ago")
