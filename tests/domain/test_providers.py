@@ -3,7 +3,7 @@
 import pytest
 
 from aura_actors.domain.adaptive import COOL_DOWN_SECONDS
-from aura_actors.domain.providers import ProviderNeed, Providers, merged
+from aura_actors.domain.providers import ProviderLimits, ProviderNeed, Providers, merged
 from aura_actors.kernel.permits import Permits
 from tests.domain.providers_world import books, limits_of, need, state, told
 
@@ -253,6 +253,14 @@ def test_a_report_of_overload_changes_nothing_where_the_limit_is_fixed() -> None
     providers.take(need(), 1, 0)
     providers.give_back(need(), 1, 0, 1, "throttled")
     assert providers.find("OpenAI").limit == 2
+
+
+def test_rates_go_by_limits_that_are_changed_and_begin_full() -> None:
+    provider = books().find("OpenAI")
+    provider.take(900, 1, 0, forced=False)
+    provider.change(ProviderLimits(max_concurrent=3, tokens_per_minute=50))
+    assert (provider.limit, provider.available_requests(0), provider.available_tokens(0)) == (3, None, 50)
+    assert provider.slots.used == 1
 
 
 # --- a step that is taken back -----------------------------------------------------------------------------------

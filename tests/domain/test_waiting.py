@@ -120,9 +120,9 @@ def test_the_oldest_is_protected_once_it_was_passed_eight_times(from_line: bool)
 
 @pytest.mark.parametrize(("waited", "started"), [(119.9, ["w2"]), (120.0, [])])
 def test_the_oldest_is_protected_once_it_waited_two_minutes(waited: float, started: list[str]) -> None:
-    line = queue(waiter(1, LARGE, since=0), waiter(2, SMALL, since=1))
-    assert drain(line, at(busy(8), waited)) == started
-    assert line.protected == (None if started else waiter(1, LARGE))
+    line = queue(waiter(1, LARGE, since=7), waiter(2, SMALL, since=8))
+    assert drain(line, at(busy(8), 7 + waited)) == started
+    assert line.protected == (None if started else waiter(1, LARGE, since=7))
 
 
 def test_the_whole_vector_of_the_protected_one_is_reserved() -> None:
