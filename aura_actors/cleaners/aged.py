@@ -69,5 +69,5 @@ def _pretend(bench: Bench, tree: Tree, planned: Plan, *, quarantine: bool) -> It
         if len(books.listing) < books.list_at_most:
             books.list(tree.shown(item.parent, item.name), item.size_bytes)
     for kept in planned.keep:
-        books.list(tree.shown(kept.parent, kept.name), 0, kept.reason)
+        books.list(tree.shown(kept.parent, kept.name), None, kept.reason)
     yield

@@ -30,7 +30,8 @@ class Listed(msgspec.Struct, frozen=True):
     """One line of what a dry run saw."""
 
     path: str
-    size_bytes: int
+    size_bytes: int | None
+    """None for what stays: its size decides nothing and is not remembered."""
     keep: str | None
     """Why it stays; None for what would go."""
 
@@ -78,7 +79,7 @@ class Books:
             text = error if isinstance(error, str) else error.strerror or type(error).__name__
             self.failures[path] = text
 
-    def list(self, path: str, size_bytes: int, keep: Keep | None = None) -> None:
+    def list(self, path: str, size_bytes: int | None, keep: Keep | None = None) -> None:
         """A line for the listing of a dry run, as long as there is room."""
         if len(self.listing) < self.list_at_most:
             self.listing.append(Listed(path, size_bytes, None if keep is None else keep.value))

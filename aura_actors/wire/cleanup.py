@@ -21,7 +21,7 @@ class PlannedItem(Wire, frozen=True, kw_only=True):
     path: str
     """Of a file or directory, or the table and key of a row; what cannot be printed is escaped."""
     size_bytes: int | None = None
-    """null where it has none."""
+    """null where it has none, and for what stays."""
     kept: str | None = None
     """Why it stays; null for what would go."""
 
