@@ -166,6 +166,46 @@ def test_holding_again_changes_the_thinning_only() -> None:
     assert taken(held) == [("system", 2)]
 
 
+def test_what_passes_is_sent_at_once_and_not_again() -> None:
+    """In its turn only, and never behind a newer one."""
+    held = Held(1, room=4)
+    held.hold("system", 2)
+    assert [held.passes(publication("system", seq), 0) for seq in (3, 3, 2, 4, 5)] == [
+        True,
+        False,
+        False,
+        False,
+        True,
+    ]
+    assert held.offer(publication("system", 5)) is Offer.IGNORED
+    assert not held.passes(publication("process", 9), 0)
+    assert taken(held) == []
+
+
+def test_nothing_passes_what_waits() -> None:
+    """Neither a state nor an event, of whatever topic, until all is taken."""
+    for is_event in (False, True):
+        held = Held(1, room=4)
+        for topic in ("system", "alerts"):
+            held.hold(topic, 1)
+        held.offer(publication("system", 1, is_event=is_event))
+        assert not held.passes(publication("alerts", 1, is_event=True), 0)
+        assert not held.passes(publication("alerts", 2), 0)
+        assert taken(held) == [("system", 1)]
+        assert held.passes(publication("alerts", 1, is_event=True), 0)
+
+
+def test_an_event_does_not_pass_a_state_that_was_skipped_before_it() -> None:
+    held = Held(1, room=4)
+    held.hold("alerts", 10)
+    assert held.passes(publication("alerts", 1), 0)
+    assert held.offer(publication("alerts", 2)) is Offer.SKIPPED
+    event = publication("alerts", 3, is_event=True)
+    assert not held.passes(event, 0)
+    assert held.offer(event) is Offer.KEPT
+    assert taken(held) == [("alerts", 2), ("alerts", 3)]
+
+
 @given(st.lists(st.one_of(st.tuples(st.integers(1, 3), st.booleans()), st.none()), max_size=60), st.integers(1, 5))
 def test_a_reader_sees_growing_numbers_all_events_and_at_last_the_newest(
     steps: list[tuple[int, bool] | None], every: int
@@ -178,7 +218,11 @@ def test_a_reader_sees_growing_numbers_all_events_and_at_last_the_newest(
             seen += [number for _, number in taken(held, now)]
         else:
             seq += step[0]
-            held.offer(publication("t", seq, is_event=step[1]))
+            news = publication("t", seq, is_event=step[1])
+            if held.passes(news, now):
+                seen.append(seq)
+            else:
+                held.offer(news)
             events += [seq] if step[1] else []
     seen += [number for later in (10_000, 20_000) for _, number in taken(held, later)]
     assert seen == sorted(set(seen))
