@@ -34,6 +34,7 @@ def test_the_charts_begin_with_what_happened_before_the_page_was_opened(
     browser: "Browser", daemon: "Callable[..., Daemon]"
 ) -> None:
     def look(page: Page) -> None:
+        page.wait_for_load_state("networkidle")  # the same question of the first load is answered
         with page.expect_response("**/api/metrics/history?*") as answer:
             page.reload()
             live(page)
