@@ -42,6 +42,11 @@ def test_one_run_at_a_time_in_the_order_of_asking() -> None:
     assert flown == wanted
 
 
+def test_a_run_was_asked_for_and_is_not_urgent_unless_it_is_told_so() -> None:
+    flight = Flight("1", "a")
+    assert (flight.requested, flight.urgent, flight.dry_run) == (True, False, False)
+
+
 def test_only_what_waits_can_be_withdrawn() -> None:
     flights = Flights()
     first, second = Flight("1", "a"), Flight("2", "b")

@@ -56,6 +56,14 @@ def test_leases_that_hold_nothing_change_nothing() -> None:
     assert held.paths is before
 
 
+def test_one_change_among_many_leases_is_enough() -> None:
+    held = HeldPaths()
+    held.change(step(lease(1, "/a"), lease(2)))
+    assert list(held.paths) == ["/a"]
+    held.change(step(ended=(lease(1, "/a"), lease(3))))
+    assert list(held.paths) == []
+
+
 def test_after_a_restart_only_what_the_journal_holds_is_held() -> None:
     held = HeldPaths()
     held.change(step(lease(1, "/a")))

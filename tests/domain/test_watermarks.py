@@ -37,6 +37,17 @@ def test_one_that_freed_little_is_not_repeated_for_a_while() -> None:
     assert steps(emergency, [90], now=RETRY_SECONDS) == [PURGE]
 
 
+def test_it_is_an_hour_and_a_hundredth_of_the_disk_from_85_percent_to_80_unless_told_otherwise() -> None:
+    assert (RETRY_SECONDS, LITTLE_PERCENT) == (3600, 1)
+    emergency = Emergency(Marks(), TASKS)
+    assert steps(emergency, [84.9, 85, 80.1, 80]) == [None, PURGE, "cache", None]
+
+
+def test_one_that_came_to_the_low_mark_is_repeated_however_little_it_freed() -> None:
+    emergency = Emergency(Marks(high_percent=80.5, low_percent=80), TASKS)
+    assert steps(emergency, [80.5, 80, 80.5]) == [PURGE, None, PURGE]
+
+
 def test_one_that_freed_something_is_repeated_at_once() -> None:
     emergency = Emergency(MARKS, ("cache",))
     steps(emergency, [90, 90, 90, 90 - LITTLE_PERCENT])

@@ -23,6 +23,14 @@ def test_any_one_of_the_three_makes_the_machine_busy_and_what_is_unknown_does_no
     assert busy_with(load, MANNERS) == reason
 
 
+def test_unless_told_otherwise_80_percent_20_percent_and_one_job_are_busy_and_three_periods_are_waited() -> None:
+    calm, busy = Load(cpu_percent=79.9, io_percent=19.9), [Load(cpu_percent=80), Load(io_percent=20)]
+    assert busy_with(calm, Manners()) is None
+    assert all(busy_with(load, Manners()) for load in busy)
+    assert busy_with(Load(running_jobs=1), Manners()) == "1 job is running"
+    assert (may_wait(-299.9, 100, Manners()), may_wait(-300, 100, Manners())) == (True, False)
+
+
 def test_a_threshold_of_100_percent_is_never_reached() -> None:
     assert busy_with(Load(cpu_percent=100, io_percent=100), Manners(cpu_percent=100, io_percent=100)) is None
 

@@ -42,7 +42,9 @@ SHARED = {
     "waiting_bound": ["waiting", "books", "books_traces"],
     "providers": ["providers", "providers_model", "buckets", "adaptive", "changes"],
     "buckets": ["buckets", "providers"],
-    "retention": ["retention", "retention_limits"], "schedule": ["schedule", "schedule_limits", "timetable"],
+    "retention": ["retention", "retention_limits", "retention_draft"],
+    "schedule": ["schedule", "schedule_limits", "timetable_limits", "timetable"],
+    "timetable": ["timetable_limits", "timetable"],
     "adaptive": ["adaptive", "providers"], "runs": ["runs", "learning"], "learning": ["learning", "runs"],
     "lineage": ["lineage", "attribution"], "attribution": ["attribution", "lineage"],
 } | dict.fromkeys(ADMISSION, ADMISSION)  # fmt: skip
