@@ -8,12 +8,15 @@ import heapq
 from random import Random
 from typing import NamedTuple
 
+import pytest
+
 from aura_actors.domain.asked import Waiting
 from aura_actors.domain.books import Books
 from aura_actors.domain.waiting import QueueRule
 from tests.domain.admission_world import books, ledger, machine, process, request, use
+from tests.effort import effort
 
-TRACES = 200
+TRACES = effort("AURA_TRACES", desk=50, ci=200)
 RULE = QueueRule(pass_limit=1 << 30, protect_after_seconds=15, class_seconds=5, ticket_ttl_seconds=1000)
 LIMITS = (5.0, 10.0, 20.0)
 OTHERS = 100
@@ -127,6 +130,7 @@ class Life:
         return told._replace(seconds=started - self.large_at)
 
 
+@pytest.mark.timeout(300)  # it computes all the while, and coverage slows it down
 def test_a_large_job_starts_within_the_bound_that_it_was_told() -> None:
     waits = [Life(seed).play() for seed in range(TRACES)]
     told = [(wait.seconds, wait.bound_seconds) for wait in waits if wait.bound_seconds]
