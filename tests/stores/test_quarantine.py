@@ -35,13 +35,13 @@ def moved(name: str = "a", **fields: Any) -> Move:
 
 def test_what_is_intended_is_there_for_the_next_process(store: QuarantineStore, tmp_path: Path) -> None:
     odd = os.fsdecode(b"\xff\n")
-    haul = store.open_haul("run", "temp-files", f"/root/{odd}")
+    haul = store.open_haul("run", "temp-files", f"/srv/{odd}")
     folders = [Folder(1, 0, odd, 0o755), Folder(5, 1, "deeper", 0o700)]
     moves = [moved(odd, folder=5, inode=2**64 - 1), moved("b", kind="directory")]
     seqs = store.intend(haul, folders, moves)
     again = QuarantineStore(tmp_path / "quarantine.db")
     (found,) = again.hauls()
-    assert (found.run_id, found.task, found.root) == ("run", "temp-files", f"/root/{odd}")
+    assert (found.run_id, found.task, found.root) == ("run", "temp-files", f"/srv/{odd}")
     assert again.folders(haul) == folders
     recorded = again.moves(haul, limit=9, settled=False)
     assert [entry.move for entry in recorded] == moves
