@@ -66,7 +66,15 @@ def until(condition: Callable[[], bool]) -> None:
 
 def sweepers(pid: int) -> list[psutil.Process]:
     """The children of a daemon that do a cleanup run."""
-    return [each for each in psutil.Process(pid).children() if "aura_actors.workers.sweep" in each.cmdline()]
+    return [each for each in psutil.Process(pid).children() if "aura_actors.workers.sweep" in spoken(each)]
+
+
+def spoken(process: psutil.Process) -> list[str]:
+    """The command line; empty once the process has ended."""
+    try:
+        return list(process.cmdline())
+    except psutil.NoSuchProcess:
+        return []
 
 
 def test_from_the_command_line_a_run_is_looked_at_done_and_undone(
