@@ -85,7 +85,7 @@ class Removal:
         stayed: list[int] = []
         try:
             for item, seq in zip(going, seqs, strict=True):
-                taken = self._guarded(item, lambda item=item, seq=seq: self._move(item, seq))  # type: ignore[misc]
+                taken = self._guarded(item, lambda item=item, seq=seq: self._move(item, seq))  # type: ignore[misc]  # a default binds the loop variable
                 if isinstance(taken, Hold):
                     held.append(taken)
                 else:
@@ -176,7 +176,7 @@ class Removal:
         removed: list[int] = []
         stayed: list[int] = []
         for item, seq in zip(going, seqs, strict=True):
-            reason = self._guarded(item, lambda item=item: self._remove_directory(item))  # type: ignore[misc]
+            reason = self._guarded(item, lambda item=item: self._remove_directory(item))  # type: ignore[misc]  # a default binds the loop variable
             if reason is None:
                 removed.append(seq)
                 self._free(item, quarantined=self._quarantine)
