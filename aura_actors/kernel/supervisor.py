@@ -161,7 +161,7 @@ class Supervisor:
         child = self._find(name)
         with trio.CancelScope(shield=True):
             if child.state is State.RUNNING and await self._stop(child, Signal.RETRY_LATER):
-                self._events_in.send_nowait(_Retry(((child, child.generation),)))
+                self._start_unless_stopped(child)
 
     async def _take_out(self, child: Child) -> None:
         with trio.CancelScope(shield=True):
@@ -171,8 +171,14 @@ class Supervisor:
     async def _stop(self, child: Child, then: Signal) -> bool:
         if await child.stop(then):
             return True
-        self._stuck[child] = then
+        if self._stuck.get(child) is not Signal.REST:  # whoever wants it gone for good has the last word
+            self._stuck[child] = then
         return False
+
+    def _start_unless_stopped(self, child: Child) -> None:
+        """Its end was a restart's: it begins again, unless it was stopped for good in the meantime."""
+        if child.state is State.BACKOFF:
+            self._events_in.send_nowait(_Retry(((child, child.generation),)))
 
     def _forget(self, child: Child) -> None:
         if child in self._children:
@@ -313,7 +319,7 @@ class Supervisor:
         if then is Signal.REST:
             self._forget(child)
         else:
-            self._events_in.send_nowait(_Retry(((child, child.generation),)))
+            self._start_unless_stopped(child)
 
     def _tell(self, child: Child, crash: Exception | None, retry_seconds: float | None) -> None:
         if crash is not None:

@@ -57,13 +57,17 @@ async def test_one_that_waits_for_its_restart_is_left_alone(autojump_clock: Mock
 
 async def test_one_that_is_stopped_for_good_meanwhile_stays_stopped(autojump_clock: MockClock) -> None:
     log: list[str] = []
-    supervisor = Supervisor("s", [spec(Worker(name, log)) for name in "ab"])
+    names = [
+        f"w{n}" for n in range(20)
+    ]  # which of the two comes to hear of the end first is Trio's chance, for each
+    supervisor = Supervisor("s", [spec(Worker(name, log)) for name in [*names, "b"]])
     async with running(supervisor), trio.open_nursery() as nursery:
-        nursery.start_soon(supervisor.restart_child, "a")
-        nursery.start_soon(supervisor.stop_child, "a")
+        for name in names:
+            nursery.start_soon(supervisor.restart_child, name)
+            nursery.start_soon(supervisor.stop_child, name)
         await trio.sleep(5)
         assert states(supervisor) == {"b": "running"}
-        assert log.count("+a") == 1
+        assert [log.count(f"+{name}") for name in names] == [1] * len(names)
 
 
 async def test_a_name_that_is_none_is_refused(autojump_clock: MockClock) -> None:
