@@ -24,7 +24,7 @@ PIPE_WIDTH: Final = 120
 
 async def show(watch: Watch, count: int | None) -> int:
     """A line for each sample, `count` of them or until the reader has gone."""
-    printed, trouble = 0, None
+    printed, heard, trouble = 0, 0, None
     while count is None or printed < count:
         await watch.change(TICK_SECONDS)
         if watch.connection.trouble and not trouble:
@@ -32,8 +32,8 @@ async def show(watch: Watch, count: int | None) -> int:
         elif trouble and not watch.connection.trouble:
             _say("connected again")
         trouble = watch.connection.trouble
-        if watch.samples > printed:
-            printed = watch.samples
+        if watch.samples > heard:  # of two that came at once, the newer
+            heard, printed = watch.samples, printed + 1
             print(plain.line(watch.state), flush=True)
     return 0
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from aura_actors.cli.app import run
-from aura_actors.cli.top import plain
+from aura_actors.cli.top import lines, plain
 from aura_actors.cli.top.state import State
+from aura_actors.cli.top.watch import Watch
+from aura_actors.wire.metrics import History
 from tests.cli.top.conftest import TOP
 from tests.cli.top.scenes import state, system
 from tests.client.run.conftest import Daemon
@@ -44,6 +46,22 @@ def test_a_pipe_gets_a_line_per_sample_until_there_are_enough(served: Daemon) ->
     assert re.fullmatch(r"\S+Z cpu=\S+ memory=\S+ .* jobs=0/\d+ queued=0 reserved=0B alerts=\S+", first)
     assert first.split()[0] < second.split()[0]
     assert err == ""
+
+
+class Bursts(Watch):
+    """Of which two samples at a time are heard."""
+
+    async def change(self, within_seconds: float) -> None:
+        assert self.samples < 10, "it does not end"
+        self.state = state()
+        self.samples += 2
+
+
+async def test_samples_that_come_at_once_are_one_line_and_counted_as_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert await lines.show(Bursts("http://nowhere", History(topic="system", epoch="e", entries=[])), 3) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
 def test_a_reader_that_leaves_ends_it_without_a_word(served: Daemon) -> None:
