@@ -1,7 +1,8 @@
-/* A job: job BYTES RAMP_SECONDS HOLD_SECONDS CRASHES_AFTER_SECONDS
+/* A job: job BYTES RAMP_SECONDS HOLD_SECONDS CRASHES_AFTER_SECONDS PARENT
  *
  * Waits for a byte on its standard input, takes memory in steps of 16 MiB over the ramp, holds it, and ends with 0.
- * It ends by SIGTERM of its own where it is to crash (0: never), and with its parent. */
+ * It ends by SIGTERM of its own where it is to crash (0: never), and with its parent, the
+ * process PARENT. */
 
 #include <signal.h>
 #include <stdlib.h>
@@ -32,9 +33,11 @@ static void sleep_until(double when) {
 
 int main(int count, char **arguments) {
     char go;
-    if (count != 5)
+    if (count != 6)
         return 2;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != atol(arguments[5])) /* it had gone before it could be asked about */
+        return 0;
     if (read(STDIN_FILENO, &go, 1) != 1)
         return 0;
     long bytes = atol(arguments[1]), page = sysconf(_SC_PAGESIZE);

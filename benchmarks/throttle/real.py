@@ -166,7 +166,7 @@ class Play:
         self._at(visit.until_seconds, partial(self.conductor.visited, visit, visit.until_seconds, here=False))
 
     def _spawn(self, name: str, arguments: tuple[float, ...], job: Job | None) -> Live:
-        process = subprocess.Popen([*self._program, *map(str, arguments)], stdin=subprocess.PIPE)
+        process = subprocess.Popen([*self._program, *map(str, arguments), str(os.getpid())], stdin=subprocess.PIPE)
         cell = self._sandbox.cell(name)
         row = parse_stat(read_small(f"/proc/{process.pid}/stat"))
         assert row is not None, "our own child exists until it is waited for"

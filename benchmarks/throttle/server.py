@@ -154,7 +154,9 @@ class Load:
             yield None
             return
         arguments = map(str, (job.uses_bytes, job.ramp_seconds, job.hold_seconds, job.crashes_after or 0))
-        with subprocess.Popen([*self._program, *arguments], stdin=subprocess.PIPE, bufsize=0) as process:
+        with subprocess.Popen(
+            [*self._program, *arguments, str(os.getpid())], stdin=subprocess.PIPE, bufsize=0
+        ) as process:
             try:
                 yield process
             finally:

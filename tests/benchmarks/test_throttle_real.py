@@ -89,7 +89,8 @@ def test_what_a_killed_run_left_behind_is_removed_by_the_next(program: list[str]
 
 def test_the_jobs_of_a_killed_run_end_with_it(program: list[str]) -> None:
     command = [*program, str(MIB), "0", "60", "0"]
-    starter = f"import subprocess, sys; p = subprocess.Popen({command}, stdin=subprocess.PIPE)"
+    starter = "import os, subprocess, sys"
+    starter += f"; p = subprocess.Popen([*{command}, str(os.getpid())], stdin=subprocess.PIPE)"
     starter += "; p.stdin.write(b'.'); p.stdin.flush(); print(p.pid, flush=True); sys.stdin.read()"
     run = subprocess.Popen([sys.executable, "-c", starter], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert run.stdout is not None
@@ -102,6 +103,13 @@ def test_the_jobs_of_a_killed_run_end_with_it(program: list[str]) -> None:
     run.stdin.close()
     run.stdout.close()
     assert ended
+
+
+@pytest.mark.parametrize("written_in", ["C", "Python"])
+def test_a_job_whose_run_had_gone_before_it_could_listen_does_nothing(written_in: str, program: list[str]) -> None:
+    in_python = [sys.executable, "-S", str(Path(real.__file__).with_name("job.py"))]
+    command = [*(program if written_in == "C" else in_python), str(MIB), "0", "60", "0", str(os.getpid() + 1)]
+    assert subprocess.run(command, input=b".", timeout=30, check=False).returncode == 0
 
 
 def test_an_interrupt_ends_every_process_and_removes_the_group(program: list[str]) -> None:
