@@ -4,6 +4,9 @@ Owns the choice between the two. A variable of the environment, where a test nam
 """
 
 import os
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def effort(variable: str, *, desk: int, ci: int) -> int:
@@ -12,3 +15,8 @@ def effort(variable: str, *, desk: int, ci: int) -> int:
     if told:
         return int(told)
     return ci if os.environ.get("CI") else desk
+
+
+def variants(*all_of_them: T, desk: int = 1) -> tuple[T, ...]:
+    """For `parametrize`, where each one takes long: all of them where CI is set, else the first ones."""
+    return all_of_them if os.environ.get("CI") else all_of_them[:desk]

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from aura_actors.domain.waiting import GPU_HEAD_START_SECONDS, Queue, QueueRule, Waiter
 from tests.domain.waiting_room import Machine, Need, waiter
+from tests.effort import effort
 
 RULE = QueueRule(limit=12, pass_limit=3, protect_after_seconds=20, class_seconds=15, ticket_ttl_seconds=12)
 NEEDS = st.sampled_from(
@@ -214,4 +215,6 @@ class Story(RuleBasedStateMachine):
 
 
 TestStory = Story.TestCase
-TestStory.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+TestStory.settings = settings(
+    max_examples=effort("AURA_CHAOS_EXAMPLES", desk=100, ci=250), stateful_step_count=40, deadline=None
+)

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from aura_actors.domain.waiting import Queue, QueueRule, Room, Waiter
 from tests.domain.waiting_room import Machine, Need, waiter
+from tests.effort import effort
 
 RULE = QueueRule()
 FIRST_FIT = QueueRule(pass_limit=1 << 30, protect_after_seconds=float("inf"))
-TRACES, FEW = 80, 40
+TRACES = effort("AURA_TRACES", desk=30, ci=80)
+FEW = TRACES // 2
 LONGEST_SECONDS = 60.0
 HALF, LARGE = 8, 15
 

@@ -19,6 +19,7 @@ from aura_actors.kernel.restart import Backoff
 from aura_actors.runtime.parts import Surroundings
 from aura_actors.testing import ServedRuntime, open_test_runtime
 from tests.edges.http.test_http import contains, shape
+from tests.effort import variants
 
 if TYPE_CHECKING:
     from tests.gpu.conftest import Machine
@@ -152,7 +153,7 @@ async def test_a_hot_device_raises_an_alert(machine: "Machine", tmp_path: Path) 
     assert (alert["value"], alert["threshold"], alert["unit"]) == (91, 85, "°C")
 
 
-@pytest.mark.parametrize("fault", ["SIGKILL", "SIGSTOP", "crash", "hang"])
+@pytest.mark.parametrize("fault", variants("SIGKILL", "hang", "SIGSTOP", "crash", desk=2))
 async def test_whatever_befalls_the_probe_no_sample_is_late(machine: "Machine", tmp_path: Path, fault: str) -> None:
     async with house_with(machine, tmp_path / "data", answer_seconds=2.0) as (house, client):
         await until(system(client), lambda said: said["gpus"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import effort
 from tests.kill_points.run import Program, build
 
 
@@ -27,4 +28,4 @@ def library(shim_folder: Path, program: Program) -> Path:
 @pytest.fixture
 def sample() -> int | None:
     """How many points of each scenario are tried: all of them with AURA_KILL_POINTS=all."""
-    return None if os.environ.get("AURA_KILL_POINTS") == "all" else int(os.environ.get("AURA_KILL_POINTS", "8"))
+    return None if os.environ.get("AURA_KILL_POINTS") == "all" else effort("AURA_KILL_POINTS", desk=4, ci=8)

@@ -16,6 +16,8 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
+from tests.effort import variants
+
 COMMAND = [sys.executable, "-m", "aura_actors", "serve"]
 QUIET = {
     "AURA_ADMISSION__CPU_THRESHOLD_PERCENT": "100",
@@ -108,7 +110,7 @@ def catches(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("milliseconds", [0, 100, 200, 400])
+@pytest.mark.parametrize("milliseconds", variants(200, 0, 100, 400))
 def test_a_signal_while_it_starts_ends_it_with_0_and_no_traceback(
     tmp_path: Path, number: signal.Signals, milliseconds: int
 ) -> None:
@@ -200,7 +202,7 @@ def test_the_ready_file_replaces_and_removes_nothing_of_others(tmp_path: Path) -
     assert (tmp_path / "target").read_text() == "precious"
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut short", "junk"])
+@pytest.mark.parametrize("damage", variants("cut short", "empty", "junk"))
 def test_a_damaged_journal_is_one_clear_line_and_never_an_empty_one(tmp_path: Path, damage: str) -> None:
     with daemon(tmp_path) as served:
         for n in range(20):

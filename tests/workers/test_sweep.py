@@ -94,7 +94,7 @@ async def test_after_kill_9_the_next_process_settles_everything(place: Ground1, 
 
             nursery.start_soon(step)
             so_far = place.quarantined()
-            while place.quarantined() == so_far:  # the kill falls into the middle of its work
+            while place.quarantined() == so_far:  # noqa: ASYNC110  (another process; the kill falls into its work)
                 await trio.sleep(0.001)
             os.kill(child.pid, signal.SIGKILL)
     settled = await run(place.begin(f.Recover(()), run_id="recover"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.run.conftest import Daemon, Start, alive, ended, ready_line, until
+from tests.effort import variants
 
 SLEEPER = ("sh", "-c", "echo $$; exec sleep 60")
 
@@ -15,7 +16,7 @@ SLEEPER = ("sh", "-c", "echo $$; exec sleep 60")
 # --- while it waits ---
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", variants(signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
 def test_whoever_is_told_to_end_while_it_waits_leaves_the_queue(
     daemon: Daemon, start: Start, tmp_path: Path, number: signal.Signals
 ) -> None:
