@@ -11,6 +11,6 @@ from aura_actors.client.aura import Aura as Aura
 from aura_actors.client.aura import connect as connect
 from aura_actors.client.held import Lease as Lease
 from aura_actors.client.held import Slot as Slot
-from aura_actors.client.needs import Needs as Needs
 from aura_actors.client.session import Session as Session
 from aura_actors.client.subscription import Frames as Frames
+from aura_actors.wire.arguments import Needs as Needs

@@ -18,7 +18,7 @@ from aura_actors.client.asking import SLOT_POLL_SECONDS, Asking
 from aura_actors.client.calls import Calls
 from aura_actors.client.giving_back import GivingBack
 from aura_actors.client.held import Lease, Slot
-from aura_actors.client.needs import Duration, Needs, checked, job_body, seconds_of, slot_body
+from aura_actors.client.needs import job_body, slot_body
 from aura_actors.client.process import Pid, Process
 from aura_actors.client.renewal import Renewer
 from aura_actors.client.session import Session, open_session
@@ -28,6 +28,7 @@ from aura_actors.client.websocket import open_feed
 from aura_actors.errors import Conflict
 from aura_actors.wire import admission, feed, metrics
 from aura_actors.wire.alerts import Alerts
+from aura_actors.wire.arguments import Duration, Needs, checked, seconds_of
 from aura_actors.wire.units import parse_duration
 
 ADMISSION: Final = "/api/admission"

@@ -11,9 +11,10 @@ from typing import Generic, Protocol, TypeVar
 import anyio
 import anyio.lowlevel
 
-from aura_actors.client.needs import Size, checked, resize_body
+from aura_actors.client.needs import resize_body
 from aura_actors.errors import AuraError
 from aura_actors.wire import admission as wire
+from aura_actors.wire.arguments import Size, checked
 
 G = TypeVar("G", bound=wire.Lease | wire.Slot)
 

@@ -16,13 +16,14 @@ from msgspec import UNSET
 
 from aura_actors.client.answers import of_problem
 from aura_actors.client.held import Held, Lease, Slot
-from aura_actors.client.needs import Duration, Needs, checked, job_body, seconds_of, slot_body
+from aura_actors.client.needs import job_body, slot_body
 from aura_actors.client.process import Pid, Process
 from aura_actors.client.tasks import Tasks
 from aura_actors.client.websocket import WebSocket
 from aura_actors.errors import AuraError, Gone, InvalidValue, Refused, Unavailable, Unreachable
 from aura_actors.wire import admission, feed
 from aura_actors.wire import session as wire
+from aura_actors.wire.arguments import Duration, Needs, checked, seconds_of
 
 ANSWER_SECONDS: Final = 15.0
 LEAVE_SECONDS: Final = 5.0

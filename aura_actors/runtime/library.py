@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from aura_actors.domain.needs import ProcessIdentity
+from aura_actors.edges.http.needs import job_spec
 from aura_actors.edges.services import ask
 from aura_actors.errors import InvalidValue
 from aura_actors.kernel.bus import Bus
@@ -19,11 +20,11 @@ from aura_actors.kernel.latest import Latest
 from aura_actors.messages import public
 from aura_actors.messages.sampler import CollectNow
 from aura_actors.messages.topics import Publication
-from aura_actors.runtime.needs import Duration, Gpu, Providers, Size, checked, seconds_of, spec_of
 from aura_actors.runtime.parts import Parts
 from aura_actors.runtime.reservation import HeldSlot, Reservations
 from aura_actors.wire import actors, metrics
-from aura_actors.wire.admission import Lease, ProviderBody
+from aura_actors.wire.admission import Lease, NeedsBody, ProviderBody
+from aura_actors.wire.arguments import Duration, Gpu, Providers, Size, checked, needs_fields, seconds_of
 
 T = TypeVar("T")
 
@@ -150,9 +151,7 @@ class Runtime:
         `Conflict` when another block or somebody else holds that id, `Draining` when nothing is admitted,
         `InvalidValue` for a wrong argument. Whoever is cancelled leaves nothing behind.
         """
-        spec = spec_of(
-            job_id,
-            bytes_per_job=self._parts.settings.admission.bytes_per_job,
+        needs = needs_fields(
             memory=memory,
             cpu=cpu,
             gpu=gpu,
@@ -165,6 +164,8 @@ class Runtime:
             max_runtime=max_runtime,
             hold_paths=hold_paths,
         )
+        body = checked({"jobId": job_id} | needs, NeedsBody)
+        spec = job_spec(body, bytes_per_job=self._parts.settings.admission.bytes_per_job)
         async with self._reservations.job(job_id, spec, wait_seconds=seconds_of(wait), process=process) as held:
             yield public.lease(held, self._moment(), public.gpu_indexes(self._parts.snapshots.value))
 

@@ -27,8 +27,8 @@ from aura_actors.edges.services import ask
 from aura_actors.errors import AuraError, Conflict, Foreign, Gone, InvalidValue, Refused, Unavailable
 from aura_actors.kernel.ref import Ref
 from aura_actors.messages import admission as m
-from aura_actors.runtime.needs import checked
 from aura_actors.wire.admission import Slot, SlotReleaseBody
+from aura_actors.wire.arguments import checked
 
 log = structlog.get_logger("aura_actors.runtime")
 

@@ -33,7 +33,7 @@ Run = Callable[..., Any]
 async def test_verbs_are_the_same_as_those_of_the_embedded_runtime() -> None:
     from inspect import signature
 
-    from aura_actors.client.needs import Needs
+    from aura_actors.wire.arguments import Needs
 
     embedded = set(signature(aura_actors.Runtime.reserve).parameters) - {"self", "job_id", "wait", "process"}
     assert embedded == set(Needs.__annotations__)

@@ -1,0 +1,141 @@
+"""The arguments of `reserve` and `provider` as a program writes them, and the fields of a body that they stand for.
+
+Owns these short forms and their units, the same for a program that embeds the runtime and for one that asks a
+daemon. Limits are those of the bodies: `checked` judges them. Does not know who holds what.
+"""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
+
+from aura_actors.errors import InvalidValue
+from aura_actors.wire.units import parse_duration, parse_size
+
+Size = int | str
+"""Bytes, or a text such as "2GiB"."""
+Duration = float | str
+"""Seconds, or a text such as "10m"."""
+Gpu = bool | Mapping[str, object] | msgspec.Struct
+"""True for one device; otherwise `required`, `count`, `memory_bytes`, `exclusive` of those that are wanted."""
+Providers = Sequence[str] | Mapping[str, int]
+"""Names; or for each name the tokens that its call is expected to use."""
+
+_GPU = {"required": "required", "count": "count", "memory_bytes": "memoryBytes", "exclusive": "exclusive"}
+
+T = TypeVar("T")
+
+
+class Needs(TypedDict, total=False):
+    """What a job asks for; what is not named it does not need. `memory` has the daemon's default."""
+
+    memory: Size | None
+    """What the job uses at most."""
+    cpu: float
+    """Cores to reserve."""
+    gpu: Gpu
+    """Graphics devices."""
+    gpu_memory: Size | None
+    """On each device."""
+    scratch: Size | None
+    """Space in the scratch directory."""
+    units: Mapping[str, int] | None
+    """Of dimensions that the daemon's configuration names."""
+    providers: Providers
+    """Where it holds a slot meanwhile."""
+    priority: str
+    """"low", "normal" or "high": who goes first where jobs wait."""
+    kind: str | None
+    """What sort of job it is, for statistics."""
+    max_runtime: Duration | None
+    """The lease ends then though the block goes on."""
+    hold_paths: Sequence[str | os.PathLike[str]]
+    """Absolute paths that cleanup leaves alone meanwhile."""
+
+
+def needs_fields(
+    *,
+    memory: Size | None = None,
+    cpu: float = 0,
+    gpu: Gpu = False,
+    gpu_memory: Size | None = None,
+    scratch: Size | None = None,
+    units: Mapping[str, int] | None = None,
+    providers: Providers = (),
+    priority: str = "normal",
+    kind: str | None = None,
+    max_runtime: Duration | None = None,
+    hold_paths: Sequence[str | os.PathLike[str]] = (),
+) -> dict[str, object]:
+    """The fields of a `NeedsBody` that say the same as `Needs`. Raises InvalidValue for what no field can say."""
+    return given(
+        memoryBytes=size_bytes(memory),
+        cpuCores=cpu,
+        gpu=_gpu(gpu, gpu_memory),
+        scratchBytes=size_bytes(scratch),
+        units=None if units is None else dict(units),
+        providers=_providers(providers),
+        priority=priority,
+        kind=kind,
+        maxRuntimeSeconds=duration_seconds(max_runtime),
+        holdPaths=[os.fspath(path) for path in hold_paths],
+    )
+
+
+def given(**fields: object) -> dict[str, object]:
+    """The fields without those that are None: the daemon's defaults hold for them."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def size_bytes(size: Size | None) -> int | None:
+    """None where none is named. Raises InvalidValue."""
+    return None if size is None else parse_size(size)
+
+
+def duration_seconds(duration: Duration | None) -> float | None:
+    """None where none is named. Raises InvalidValue."""
+    return None if duration is None else parse_duration(duration)
+
+
+def seconds_of(wait: Duration | None) -> float:
+    """How long to wait: not at all for None, as long as it takes for `math.inf`."""
+    return 0.0 if wait is None else math.inf if wait == math.inf else parse_duration(wait)
+
+
+def checked(value: object, kind: type[T]) -> T:
+    """The value as that public type. Raises InvalidValue with what is wrong and where."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidValue(str(error)) from None
+
+
+def _gpu(gpu: Gpu, memory: Size | None) -> dict[str, object] | None:
+    if gpu is False and memory is None:
+        return None
+    asked: dict[str, Any] = (
+        msgspec.structs.asdict(gpu)
+        if isinstance(gpu, msgspec.Struct)
+        else {}
+        if isinstance(gpu, bool)
+        else dict(gpu)
+    )
+    unknown = sorted(asked.keys() - _GPU.keys())
+    if unknown:
+        raise InvalidValue(f"a GPU has no {unknown[0]!r}; it is described by {', '.join(_GPU)}", path="gpu")
+    if memory is not None:
+        asked["memory_bytes"] = memory
+    if "memory_bytes" in asked:
+        asked["memory_bytes"] = parse_size(asked["memory_bytes"])
+    required = asked.setdefault("required", True)
+    return {_GPU[name]: value for name, value in asked.items()} | {"preferred": not required}
+
+
+def _providers(providers: Providers) -> list[dict[str, object]]:
+    if isinstance(providers, str):
+        raise InvalidValue(f"providers is a list of names, or tokens by name; write [{providers!r}]")
+    if isinstance(providers, Mapping):
+        return [{"name": name, "tokens": tokens} for name, tokens in providers.items()]
+    return [{"name": name} for name in providers]
