@@ -49,16 +49,21 @@ def serve(
     }
     read = partial(_read, config, given)
     settings = read()
+    _heed(settings)
     log_uncaught()
     return _run(settings, ready_file, read)
 
 
 def _read(config: Path | None, given: Mapping[str, object]) -> Settings:
-    """The settings as they are now, once they are seen to be acceptable; the log goes by them."""
+    """The settings as they are now, once they are seen to be acceptable."""
     settings = load(config, os.environ, given, option_names=OPTIONS)
     check_exposure(settings)
-    configure_logging(settings.log.format, settings.log.level, secrets=settings.http.secrets)
     return settings
+
+
+def _heed(settings: Settings) -> None:
+    """Have the log go by these settings."""
+    configure_logging(settings.log.format, settings.log.level, secrets=settings.http.secrets)
 
 
 def _run(settings: Settings, ready_file: Path | None, read: Callable[[], Settings]) -> int:
@@ -67,7 +72,9 @@ def _run(settings: Settings, ready_file: Path | None, read: Callable[[], Setting
     from aura_actors import runtime
 
     try:
-        return trio.run(partial(runtime.serve, settings, ready_file=ready_file, announce=_announce, reread=read))
+        return trio.run(
+            partial(runtime.serve, settings, ready_file=ready_file, announce=_announce, reread=read, heed=_heed)
+        )
     except BaseExceptionGroup as group:  # raised again, unless it holds nothing but a wrong call
         _raise_usage_error(group)
 

@@ -1,22 +1,26 @@
 """From the settings of cleanup to what its actor takes: the tasks' own options, and the rule of the schedule.
 
-Owns the translation only. A key and the option it sets have the same name, but for units: durations get theirs.
+Owns the translation, and which folders of new settings are looked at before these hold. A key and the option that
+it sets have the same name, but for units: durations get theirs.
 """
 
+import sqlite3
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 
-from aura_actors.actors.cleanup import CleanupRule
-from aura_actors.cleaners import AnyCleaner
+from aura_actors.actors.cleanup import CleanupRule, recognise
+from aura_actors.cleaners import AnyCleaner, Declined
 from aura_actors.config import Settings
 from aura_actors.config.section import Section
 from aura_actors.domain.schedule import Periods
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.domain.watermarks import Marks
 from aura_actors.domain.yielding import Load, Manners
+from aura_actors.errors import InvalidValue
 from aura_actors.messages.admission_view import Totals
+from aura_actors.runtime.held import Held
 from aura_actors.stores.data_dir import DataDir
 
 _OPTION = {"older_than": "older_than_seconds", "second_look_after": "second_look_after_seconds"}
@@ -48,6 +52,23 @@ def cleanup_rule(settings: Settings, data: DataDir) -> CleanupRule:
 def cleaners(settings: Settings) -> list[AnyCleaner]:
     """Every task with its options."""
     return [_cleaner(kind, settings) for kind in get_args(AnyCleaner) or (AnyCleaner,)]
+
+
+def check_roots(old: Settings, new: Settings, held: Held) -> None:
+    """Make or recognise the folders to clean up in that only the new settings name. Blocks.
+
+    Raises `InvalidValue`, with the task, where one must not be worked in. Those that the old ones name too are not
+    asked: a disk that is not mounted is no reason against other settings.
+    """
+    data_dir = str(held.data.path)
+    known = {path for cleaner in cleaners(old) for path in cleaner.grounds_under(data_dir)}
+    for cleaner in cleaners(new):
+        for path in cleaner.grounds_under(data_dir):
+            if path not in known:
+                try:
+                    recognise(held.schedule, path, data_dir)
+                except (Declined, sqlite3.Error) as refusal:
+                    raise InvalidValue(str(refusal), path=f"cleanup.{cleaner.name}") from refusal
 
 
 def load(snapshot: Snapshot | None, totals: Totals) -> Load:

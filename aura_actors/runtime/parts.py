@@ -94,7 +94,8 @@ class Parts:
     ) -> None:
         self.settings = settings
         """Those in force; `changing` replaces them."""
-        self._held = held
+        self.held = held
+        """Opened before these parts run, closed after them."""
         self.seen = rules.seen(settings, held.kinds.known)
         self.sockets = sockets
         self.doors: list[Guard | Feed] = []
@@ -205,7 +206,7 @@ class Parts:
 
     def _admission(self) -> Callable[[], Admission]:
         limiter = self.threads.limiter("journal")
-        around, kinds = self.surroundings, self._held.kinds
+        around, kinds = self.surroundings, self.held.kinds
         environment = Environment(
             clock=around.clock,
             boot_clock=around.boot_clock,
@@ -217,7 +218,7 @@ class Parts:
         )
         return lambda: Admission(
             rules.admission_rule(self.settings),
-            journal=self._held.journal,
+            journal=self.held.journal,
             snapshots=self.snapshots,
             totals=self.totals,
             view=self.view,
@@ -232,9 +233,8 @@ class Parts:
         self.sampler.ref.tell(LookAgain())
 
     def _cleanup(self) -> Callable[[], Cleanup]:
-        rule, held, around = cleaning.cleanup_rule(self.settings, self._held.data), self._held, self.surroundings
-        threads = self.threads.limiter("cleanup-store")
-        disks = DiskPressure(rule.marks, fullness, self.threads.limiter("cleanup-disks"))
+        held, around, threads = self.held, self.surroundings, self.threads.limiter("cleanup-store")
+        disks = DiskPressure(fullness, self.threads.limiter("cleanup-disks"))
         world = CleanupWorld(
             clock=around.boot_clock,
             wall=around.wall,
@@ -242,21 +242,22 @@ class Parts:
             load=lambda: cleaning.load(self.snapshots.value, self.totals.value),
             pins=lambda: self.seen.held_paths.paths,
         )
-        return lambda: Cleanup(
-            rule,
-            world,
-            archive=Archive(
+
+        def make() -> Cleanup:
+            rule = cleaning.cleanup_rule(self.settings, held.data)
+            archive = Archive(
                 held.schedule,
                 rule.data_dir,
                 threads,
                 lambda: QuarantineStore(held.data.quarantine),
                 rule.quarantine_seconds,
                 around.wall,
-            ),
-            disks=disks,
-            state=self.cleanup_state,
-            publish=self._cleaned,
-        )
+            )
+            return Cleanup(
+                rule, world, archive=archive, disks=disks, state=self.cleanup_state, publish=self._cleaned
+            )
+
+        return make
 
     def _publisher(self) -> Callable[[], Publisher]:
         world = World(
@@ -293,7 +294,7 @@ class Parts:
         """What holds memory besides the publisher's own. Sizes of leases are those of their records."""
         view = self.view.value
         leases = () if view is None else view.jobs
-        files = self._held.files.values()
+        files = self.held.files.values()
         return [
             Component(
                 name="leases",
@@ -338,7 +339,7 @@ class Parts:
                 others=lambda: [*self.cleanups.families(), *edges(feed.statistics(), listener.statistics())],
             )
         )
-        app = build(self._services(), exposition, self._held.files, max_body_bytes=settings.http.max_body)
+        app = build(self._services(), exposition, self.held.files, max_body_bytes=settings.http.max_body)
         guard = Guard(app, access)
         self.doors = [guard, feed]
         listener = Listener(sockets, guard, feed, root_path=settings.http.root_path)

@@ -22,7 +22,7 @@ from aura_actors.errors import InvalidValue, StoreUnavailable, UsageError
 from aura_actors.kernel.crash import describe
 from aura_actors.kernel.pauses import settle
 from aura_actors.kernel.reports import GaveUp, StartFailed
-from aura_actors.runtime.changing import change
+from aura_actors.runtime.changing import change, check
 from aura_actors.runtime.library import Runtime
 from aura_actors.runtime.opening import open_runtime
 from aura_actors.runtime.parts import addresses
@@ -40,10 +40,12 @@ async def serve(
     ready_file: Path | None,
     announce: Callable[[str], None],
     reread: Callable[[], Settings],
+    heed: Callable[[Settings], None],
 ) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status. `announce` gets one line per bound address.
 
-    `reread` reads the configuration again on SIGHUP. Blocking. Raises UsageError where it is not acceptable.
+    `reread` reads the configuration again on SIGHUP. Blocking. Raises UsageError where it is not acceptable. `heed`
+    hears of one that is going to hold, before it does: the log goes by it.
     """
     http, status = settings.http, 0
     sockets: list[socket.socket] = []
@@ -57,7 +59,7 @@ async def serve(
                 for url in urls:
                     announce(f"serving {url}")
                 nursery.start_soon(_say_ready, runtime, urls, ready_file)
-                await _stop_signal(signals, runtime, reread)
+                await _stop_signal(signals, runtime, reread, heed)
                 log.info("stopping")
                 await notify("STOPPING=1")
                 nursery.cancel_scope.cancel()
@@ -85,23 +87,27 @@ async def _say_ready(runtime: Runtime, urls: list[str], ready_file: Path | None)
     await keep_alive()
 
 
-async def _stop_signal(signals: AsyncIterator[int], runtime: Runtime, reread: Callable[[], Settings]) -> None:
+async def _stop_signal(
+    signals: AsyncIterator[int], runtime: Runtime, reread: Callable[[], Settings], heed: Callable[[Settings], None]
+) -> None:
     """Wait for the first signal to stop; the next one ends the program at once."""
     async for number in signals:
         if number != signal.SIGHUP:
             break
-        await _reread(runtime, reread)
+        await _reread(runtime, reread, heed)
     signal.signal(signal.SIGTERM, _force)
     signal.signal(signal.SIGINT, _force)
 
 
-async def _reread(runtime: Runtime, reread: Callable[[], Settings]) -> None:
+async def _reread(runtime: Runtime, reread: Callable[[], Settings], heed: Callable[[Settings], None]) -> None:
     """Go by the configuration as it is now; where it is bad, by the one that was good."""
     try:
         settings = await _in_thread(reread)
+        await check(runtime.parts, settings)
     except UsageError as error:
         log.warning("the configuration is bad; the one before it holds", error=str(error))
         return
+    heed(settings)
     changed = await change(runtime.parts, settings)
     log.info("the configuration was read again", changed=changed.now, at_next_start=changed.at_next_start)
 

@@ -1,5 +1,6 @@
 """New settings hold in a running runtime as far as they can; what is held and who waits stay as they are."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,11 +11,13 @@ import pytest
 import trio
 
 from aura_actors import Runtime, Settings, open_runtime
+from aura_actors.config.cleanup import Cleanup, TempFiles
 from aura_actors.config.secret import Secret
 from aura_actors.config.sections import Admission, Alerts, Http, Log, Provider, Providers
-from aura_actors.errors import Refused
+from aura_actors.errors import InvalidValue, Refused
 from aura_actors.messages import admission as m
-from aura_actors.runtime.changing import Changed, change, differences, merged
+from aura_actors.runtime import changing, cleaning
+from aura_actors.runtime.changing import Changed, change, check, differences, merged
 
 GIB = 2**30
 QUIET = Admission(
@@ -65,12 +68,13 @@ def test_places_and_sizes_of_what_is_built_in_wait_for_the_next_start(tmp_path: 
         http=Http(port=1, allowed_hosts=("a.example",)),
         admission=msgspec.structs.replace(QUIET, bytes_per_job=1, job_slots=3),
         alerts=Alerts(cpu_percent=50.0),
+        cleanup=Cleanup(daily=60.0),
         log=Log(level="debug"),
     )
     held = merged(settings(tmp_path), new)
     assert differences(held, new) == ("admission.bytes_per_job", "data_dir", "http.port")
     assert differences(settings(tmp_path), held) == (
-        "admission.job_slots", "alerts.cpu_percent", "http.allowed_hosts", "log.level",
+        "admission.job_slots", "alerts.cpu_percent", "cleanup.daily", "http.allowed_hosts", "log.level",
     )  # fmt: skip
 
 
@@ -133,3 +137,60 @@ async def test_what_did_not_change_restarts_nothing(tmp_path: Path) -> None:
         changed = await change(runtime.parts, settings(tmp_path, alerts=Alerts(cpu_percent=50.0)))
         assert changed.now == ("alerts.cpu_percent",)
         assert {node.restarts for node in runtime.parts.supervisor.nodes()} == {0}
+
+
+def restarts(runtime: Runtime) -> dict[str, int]:
+    return {node.name: node.restarts for node in runtime.parts.supervisor.nodes() if node.restarts}
+
+
+async def test_cleanup_goes_by_its_new_settings_and_nobody_else_is_restarted(tmp_path: Path) -> None:
+    async with ready(settings(tmp_path)) as runtime:
+        seen = runtime.parts.cleanup_state.version
+        less = Cleanup(hourly=60.0, temp_files=TempFiles(enabled=False))
+        await check(runtime.parts, settings(tmp_path, cleanup=less))
+        changed = await change(runtime.parts, settings(tmp_path, cleanup=less))
+        assert changed == Changed(now=("cleanup.hourly", "cleanup.temp-files.enabled"), at_next_start=())
+        with trio.fail_after(10):
+            state = await runtime.parts.cleanup_state.wait_newer(seen)
+        tasks = {task.task: task for task in state.tasks}
+        assert (tasks["temp-files"].enabled, tasks["cache"].every_seconds[0]) == (False, 60.0)
+        assert restarts(runtime) == {"cleanup": 1}
+
+
+@pytest.mark.parametrize("bad", ["ours", "file", "unmade"])
+async def test_a_root_that_must_not_be_worked_in_is_refused_before_anything_changes(
+    tmp_path: Path, bad: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    roots = {
+        "ours": (str(tmp_path), "contains the program's own data"),
+        "file": (str(tmp_path / "file"), "cannot be prepared: File exists"),
+        "unmade": (str(tmp_path / "file" / "below"), "cannot be prepared: Not a directory"),
+    }
+    root, reason = roots[bad]
+    async with ready(settings(tmp_path / "data")) as runtime:
+        wrong = settings(tmp_path / "data", cleanup=Cleanup(temp_files=TempFiles(root=Path(root))))
+        with pytest.raises(InvalidValue, match=reason) as caught:
+            await check(runtime.parts, wrong)
+        assert str(caught.value).startswith(f"cleanup.temp-files: {root} ")
+
+
+async def test_a_disk_that_is_not_mounted_is_no_reason_against_other_settings(tmp_path: Path) -> None:
+    away = TempFiles(root=tmp_path / "disk" / "temp")
+    async with ready(settings(tmp_path / "data", cleanup=Cleanup(temp_files=away))) as runtime:
+        (tmp_path / "disk").rename(tmp_path / "away")
+        await check(runtime.parts, settings(tmp_path / "data", cleanup=Cleanup(temp_files=away, daily=60.0)))
+
+
+async def test_a_disk_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr(cleaning, "check_roots", lambda *_: answer.wait(30))
+    monkeypatch.setattr(changing, "FOLDERS_SECONDS", 0.01)
+    async with ready(settings(tmp_path)) as runtime:
+        try:
+            with pytest.raises(InvalidValue, match="did not answer"):
+                await check(runtime.parts, settings(tmp_path, cleanup=Cleanup(daily=60.0)))
+        finally:
+            answer.set()

@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.runtime.test_cleanup import fill, names, quarantined, run_now, sweepers, until
 from tests.runtime.test_serve import Daemon, daemon
 
 
@@ -90,6 +91,7 @@ def test_a_bad_configuration_is_named_and_the_old_one_holds(served: Daemon, file
         ("[alerts]\ncpu_percent = 200", "alerts.cpu_percent"),
         ("[[[", "is not TOML"),
         ('[http]\nhost = "0.0.0.0"', "refusing to serve on 0.0.0.0 without a token"),
+        (f'[log]\nlevel = "error"\n[cleanup.cache]\nroot = "{file}"', f"cleanup.cache: {file} cannot be prepared"),
     ):
         said = reread(served, file, text)
         assert said["level"] == "warning"
@@ -121,3 +123,29 @@ def renew(served: Daemon, lease_id: str) -> httpx2.Response:
 def test_options_of_the_command_line_still_win(served: Daemon, file: Path) -> None:
     said = reread(served, file, "[http]\nport = 1\n[log]\nformat = 'console'")
     assert (said["changed"], said["at_next_start"]) == ([], [])
+
+
+def test_a_cleanup_under_way_ends_in_order_and_the_next_one_goes_by_the_new_settings(
+    served: Daemon, file: Path
+) -> None:
+    folder, calm = file.parent, "[cleanup.yielding]\ncpu_percent = 100\nio_percent = 100\n"
+    reread(served, file, f"[cleanup]\nnice = 0\n{calm}[cleanup.temp-files]\nolder_than = '0s'")
+    files = fill(folder, 3_000)
+    run_id = run_now(served, wait=False)["runId"]
+    until(lambda: quarantined(folder) > 100)
+    said = reread(served, file, f"[cleanup]\nnice = 0\n{calm}[cleanup.temp-files]\nolder_than = '1h'")
+    assert said["changed"] == ["cleanup.temp-files.older_than"]
+
+    # Every file is at its place or in quarantine, on record; no process of the old run is at work any more.
+    moved = quarantined(folder)
+    assert 0 < moved < 3_000
+    assert len(names(folder)) + moved == 3_000
+    until(lambda: sweepers(served.process.pid) == [])
+    until(lambda: served.client.get(f"/api/cleanup/runs/{run_id}").status_code == 200)
+    report = served.client.get(f"/api/cleanup/runs/{run_id}").json()
+    assert (report["outcome"], report["quarantined"], report["undoable"]) == ("interrupted", moved, True)
+
+    again = run_now(served)
+    assert (again["outcome"], again["removed"], again["kept"]) == ("done", 0, {"young": 3_000 - moved})
+    assert served.client.post(f"/api/cleanup/runs/{run_id}/undo").json()["restored"] == moved
+    assert names(folder) == files

@@ -86,11 +86,12 @@ class Cleanup(Actor[m.CleanupMessage]):
         """Read what is stored, note what was cut short, and make or recognise the roots."""
         self._context = context
         self._conductor = Conductor(self._rule, self._around, context.nursery)
-        self._disks.places = {
+        places = {
             name: task.cleaner.grounds_under(self._rule.data_dir)
             for name, task in self._board.items()
             if task.timing.enabled
         }
+        self._disks.arrange(self._rule.marks, places)
         if await self._archive.recover(self._board):
             self._enter(Flight(uuid.uuid4().hex, RECOVERY, errand="recover", requested=False))
         self._show()

@@ -12,8 +12,9 @@ import msgspec
 import trio
 
 from aura_actors.actors.cleanup.board import Board, Task, report_of
+from aura_actors.actors.cleanup.grounds import recognise
 from aura_actors.actors.cleanup.reports import Reports
-from aura_actors.cleaners import Declined, Ground, Swept, prepare_root
+from aura_actors.cleaners import Declined, Ground, Swept
 from aura_actors.domain.flights import Flight
 from aura_actors.stores.quarantine import Held, QuarantineStore
 from aura_actors.stores.schedule import ScheduleStore, TaskRecord
@@ -148,15 +149,10 @@ class Archive:
 
     def _prepare(self, task: Task) -> None:
         for path in task.cleaner.grounds_under(self._data_dir):
-            recorded = self._store.root(path)
             try:
-                identity = prepare_root(path, recorded, keep_out=self._data_dir)
+                self.grounds[path] = recognise(self._store, path, self._data_dir)
             except Declined as refusal:
                 self.refusals.setdefault(task.name, str(refusal))
-                continue
-            if identity != recorded:
-                self._store.record_root(path, identity)
-            self.grounds[path] = Ground(path, identity)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await trio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=self._threads)

@@ -14,19 +14,22 @@ PATIENCE_SECONDS = 1.0
 
 
 class DiskPressure:
-    """`places`: the folders of each task, by its id, once they are known. Outlives an incarnation of the actor."""
+    """Outlives an incarnation of the actor: a crash is no reason to try again at once what freed little."""
 
     def __init__(
-        self,
-        marks: Marks,
-        fullness: Callable[[Sequence[str]], Mapping[str, Fullness]],
-        limiter: trio.CapacityLimiter,
+        self, fullness: Callable[[Sequence[str]], Mapping[str, Fullness]], limiter: trio.CapacityLimiter
     ) -> None:
-        self._marks = marks
         self._fullness = fullness
         self._limiter = limiter
         self._emergencies: dict[int, Emergency] = {}
-        self.places: Mapping[str, Sequence[str]] = {}
+        self._marks = Marks()
+        self._places: Mapping[str, Sequence[str]] = {}
+
+    def arrange(self, marks: Marks, places: Mapping[str, Sequence[str]]) -> None:
+        """The marks, and the folders of each task by its id. Where one is new, every disk's story begins anew."""
+        if (marks, places) != (self._marks, self._places):
+            self._emergencies.clear()
+        self._marks, self._places = marks, places
 
     @property
     def urgent(self) -> bool:
@@ -45,7 +48,7 @@ class DiskPressure:
         return None
 
     async def _measure(self) -> dict[int, float]:
-        paths = sorted({path for folders in self.places.values() for path in folders})
+        paths = sorted({path for folders in self._places.values() for path in folders})
         found: Mapping[str, Fullness] = {}
         if self._limiter.available_tokens:  # else an earlier one hangs still
             with trio.move_on_after(PATIENCE_SECONDS):
@@ -56,7 +59,7 @@ class DiskPressure:
             if full.device not in self._emergencies:
                 tasks = [
                     task
-                    for task, folders in self.places.items()
+                    for task, folders in self._places.items()
                     if any(path in found and found[path].device == full.device for path in folders)
                 ]
                 self._emergencies[full.device] = Emergency(self._marks, tasks)

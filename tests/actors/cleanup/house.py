@@ -16,7 +16,6 @@ from aura_actors.actors.cleanup import Archive, Cleanup, CleanupRule, CleanupWor
 from aura_actors.cleaners import AnyCleaner, Progress, Swept, TempFiles
 from aura_actors.cleaners.space import Fullness
 from aura_actors.domain.flights import Errand
-from aura_actors.domain.watermarks import Marks
 from aura_actors.domain.yielding import Load
 from aura_actors.kernel.cell import Cell
 from aura_actors.kernel.latest import Latest
@@ -122,7 +121,7 @@ class House:
         self.used_percent = 10.0
         self.stopping = trio.Event()
         self.limiters = [trio.CapacityLimiter(1), trio.CapacityLimiter(1)]
-        self.disks = DiskPressure(Marks(), self.fullness, self.limiters[0])
+        self.disks = DiskPressure(self.fullness, self.limiters[0])
 
     def fullness(self, paths: Sequence[str]) -> Mapping[str, Fullness]:
         return {path: Fullness(1, self.used_percent) for path in paths}
