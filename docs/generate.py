@@ -177,7 +177,7 @@ BODIES = """## Asking for a job
 | `ttlSeconds` | `lease_ttl` | how long the lease lives without a renewal; shortened to `max_lease_ttl` |
 | `maxRuntimeSeconds` | none | the lease ends then even if it is renewed |
 | `pid` | none | the lease ends with this process, and what its tree uses counts as the job's |
-| `holdPaths` | none | absolute paths that cleanup leaves alone meanwhile |
+| `holdPaths` | none | absolute paths that cleanup leaves alone while the job waits and while it runs |
 
 and answers
 

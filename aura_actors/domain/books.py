@@ -80,6 +80,7 @@ class Books:
         self.queue.offer(self._newcomer(asked, now))
         self._arrivals += 1
         self._asked[asked.key] = asked
+        self.changes.queued.append(asked.key)
         self.changes.undo.append(partial(self._unoffer, asked.key))
         return self.waiting(asked.key, now)
 

@@ -29,6 +29,8 @@ class Changes(msgspec.Struct, eq=False):
     begun: list[Lease] = []
     granted: list[Lease] = []
     """To those who waited."""
+    queued: list[str] = []
+    """Keys of places that were taken; they may be gone again."""
     dropped: list[str] = []
     """Keys of places that ended without a grant."""
     ended: list[Ended] = []

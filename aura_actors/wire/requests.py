@@ -88,7 +88,7 @@ class NeedsBody(Body, frozen=True, kw_only=True):
     cgroup: Path | None = None
     """Directory of a control group that is the job's alone, `pid` in it: all that is in it counts as the job's."""
     hold_paths: Annotated[list[Path], Meta(max_length=64)] = []
-    """Absolute paths that cleanup leaves alone meanwhile."""
+    """Absolute paths that cleanup leaves alone while the job waits and while it runs."""
 
 
 class AcquireBody(NeedsBody, frozen=True, kw_only=True):

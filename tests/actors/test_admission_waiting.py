@@ -314,3 +314,36 @@ async def test_a_sample_is_asked_for_when_something_ends_while_somebody_waits(tm
         await release(house, held)
         assert house.looks == 1
         nursery.cancel_scope.cancel()
+
+
+async def test_what_a_job_holds_is_held_from_its_place_to_the_end_of_its_lease_without_a_gap(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, slots=1) as house, trio.open_nursery() as nursery:
+        first = await ask(house.ref, acquire("first"))
+        waiters = Waiters(house, nursery)
+        spec = JobSpec(memory_bytes=GIB, hold_paths=("/inputs",))
+        waiters.start(m.Acquire(job_id="a", owner="me", spec=spec))
+        await until_queued(house, "a")
+        held = house.seen.held_paths
+        assert list(held.paths) == ["/inputs"]
+        await house.crash()
+        assert list(held.paths) == ["/inputs"]
+
+        gaps: list[tuple[str, ...]] = []
+
+        async def watch() -> None:
+            while not waiters.told:  # while the grant is being written, too
+                if held.paths != ("/inputs",):
+                    gaps.append(held.paths)
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(watch)
+        await release(house, first)
+        await waiters.until(1)
+        assert gaps == []
+        granted = waiters.told["a"]
+        assert isinstance(granted, m.Grant)
+        assert list(held.paths) == ["/inputs"]
+        await release(house, granted)
+        assert list(held.paths) == []

@@ -154,6 +154,21 @@ def test_what_a_live_job_holds_is_left_alone_until_it_ends(tmp_path: Path) -> No
         assert run_now(served)["removed"] == 1
 
 
+def test_what_a_waiting_job_holds_is_left_alone_until_it_gives_up(tmp_path: Path) -> None:
+    with cleaning(tmp_path, AURA_ADMISSION__JOB_SLOTS="1") as served:
+        fill(tmp_path, 3)
+        held = tmp_path / "data" / "temp" / "file-00001"
+        served.client.post("/api/admission/jobs", json={"jobId": "a", "memoryBytes": 1})
+        body = {"jobId": "b", "memoryBytes": 1, "waitSeconds": 0.01, "holdPaths": [str(held)]}
+        waits = served.client.post("/api/admission/jobs", json=body)
+        assert waits.status_code == 202
+        assert run_now(served)["kept"] == {"pinned": 1}
+        assert names(tmp_path) == {held.name}
+        ticket = {"Aura-Ticket": waits.json()["ticket"]}
+        assert served.client.request("DELETE", "/api/admission/jobs/b", headers=ticket).status_code == 204
+        assert run_now(served)["removed"] == 1
+
+
 def test_two_who_ask_at_once_get_the_report_of_one_run(tmp_path: Path) -> None:
     with cleaning(tmp_path) as served:
         fill(tmp_path, 500)

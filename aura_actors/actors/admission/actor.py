@@ -103,7 +103,7 @@ class Admission(Actor[m.AdmissionMessage]):
         self._books.draining = self._seen.draining
         self._bonds = Bonds(context.nursery, self._roots, self._exited)
         self._bonds.change(recovered.leases, ())
-        self._seen.held_paths.reset(recovered.leases)
+        self._seen.held_paths.reset(recovered.leases, self._seen.queue)
         for process in gone:
             self._books.exited(process, now)
         self._look()
@@ -356,7 +356,7 @@ class Admission(Actor[m.AdmissionMessage]):
 
     def _tell(self, changes: Changes) -> None:
         counts, turns = self._seen.counts, self._seen.turns
-        self._seen.held_paths.change(changes)
+        self._seen.held_paths.change(changes, self._seen.queue)
         counts.granted += len(changes.begun)
         for lease in changes.granted:
             turns.grant(lease)

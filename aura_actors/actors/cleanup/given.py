@@ -50,6 +50,6 @@ class CleanupWorld(msgspec.Struct, frozen=True, kw_only=True):
     load: Callable[[], Load]
     """What the sampler saw last, and how many jobs run."""
     pins: Callable[[], tuple[str, ...]]
-    """What live jobs hold."""
+    """What jobs hold, those that run and those that wait."""
     read_now: Callable[[], int | None] = lambda: None
     """Nanoseconds that a run counts ages from; None leaves it to the file system."""
