@@ -28,6 +28,8 @@ def print_tasks(state: CleanupState) -> None:
         print(f"in quarantine: {_items(state.quarantined)}, {text.size(state.quarantined_bytes)}")
     if state.urgent:
         print("a disk is nearly full: tasks are brought forward")
+    for problem in state.problems:
+        print(text.printable(problem))
 
 
 def print_report(report: CleanupReport, *, verbose: bool) -> None:

@@ -26,6 +26,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     schedule: ScheduleStore
     kinds: KindStore
     files: dict[str, StaticFile]
+    objection: str | None
+    """Why the database of the default layout cannot be used."""
 
 
 def hold(data: DataDir, files: dict[str, StaticFile]) -> Held:
@@ -40,10 +42,10 @@ def hold(data: DataDir, files: dict[str, StaticFile]) -> Held:
     try:
         objection = create_layout(str(data.path))
         if objection is not None:
-            voice.unaudited(objection)
+            voice.layout(objection)
         schedule = ScheduleStore(data.schedule)
     except (sqlite3.Error, OSError) as error:
         journal.close()
         kinds.close()
         raise StoreUnavailable(f"the state of the cleanup tasks {data.schedule} cannot be used: {error}") from error
-    return Held(data=data, journal=journal, schedule=schedule, kinds=kinds, files=files)
+    return Held(data=data, journal=journal, schedule=schedule, kinds=kinds, files=files, objection=objection)

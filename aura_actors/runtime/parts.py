@@ -241,6 +241,7 @@ class Parts:
             hire=lambda nursery: Child.start(around.sweeper, nursery, voice.sweeper),
             load=lambda: cleaning.load(self.snapshots.value, self.totals.value),
             pins=lambda: self.seen.held_paths.paths,
+            objection=held.objection,
         )
 
         def make() -> Cleanup:

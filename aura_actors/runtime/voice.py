@@ -57,6 +57,11 @@ def sweeper(text: str) -> None:
     log.warning("cleanup", says=text)
 
 
+def layout(text: str) -> None:
+    """The default database is not one that cleanup can use."""
+    log.warning("the default layout", says=text)
+
+
 def unaudited(text: str) -> None:
     """What an operator did could not be written down."""
     log.warning("audit", says=text)

@@ -122,6 +122,8 @@ class CleanupState(Wire, frozen=True, kw_only=True):
     """Their size."""
     urgent: bool = False
     """A disk is above its high mark, and tasks are brought forward."""
+    problems: list[str] = msgspec.field(default_factory=list)
+    """What was wrong with folders or the default database when cleanup started; tasks that need them decline."""
 
 
 class CleanupRuns(Wire, frozen=True, kw_only=True):

@@ -22,7 +22,13 @@ TASK = {
     "task": "temp-files", "enabled": True, "everySeconds": [3600.0], "nextRunAt": "2026-01-01T01:00:00Z",
     "running": False, "lastReport": REPORT, "progress": None, "deferred": None,
 }  # fmt: skip
-STATE = {"tasks": [TASK], "quarantined": 2, "quarantinedBytes": 2048, "urgent": True}
+STATE = {
+    "tasks": [TASK],
+    "quarantined": 2,
+    "quarantinedBytes": 2048,
+    "urgent": True,
+    "problems": ["/x is\n missing"],
+}
 PROGRESS = {
     "runId": "r1", "dryRun": False, "phase": "scan", "scanned": 7, "removed": 0, "freedBytes": 0, "total": None,
     "totalBytes": None, "filesPerSecond": 7.0,
@@ -47,6 +53,7 @@ def test_tasks_are_listed_with_their_last_run(house: Any, capsys: pytest.Capture
     assert {"temp-files", "1h", "done", "2", "2.0", "KiB"} <= set(out.split())
     assert "in quarantine: 2 items, 2.0 KiB" in out
     assert "brought forward" in out
+    assert out.endswith("/x is\\n missing\n")
     assert run(["cleanup", "list", "--json"]) == 0
     assert json.loads(said(capsys)) == STATE
 

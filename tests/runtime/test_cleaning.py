@@ -1,10 +1,13 @@
 """From the settings of cleanup to the tasks' own options: every key arrives, with the same defaults."""
 
+import sqlite3
 import typing
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from aura_actors.cleaners import AnyCleaner, ArchiveProjects, ExportHistory, OrphanedUploads, TempFiles
 from aura_actors.cleaners.application import Reference
@@ -12,6 +15,7 @@ from aura_actors.cleaners.projects import Child, ProjectColumns
 from aura_actors.cleaners.selection import Columns
 from aura_actors.config import Settings, load, to_toml
 from aura_actors.errors import InvalidValue
+from aura_actors.runtime import open_runtime
 from aura_actors.runtime.cleaning import cleaners
 
 TOML = """
@@ -99,3 +103,16 @@ def test_what_is_no_such_option_is_refused_with_its_path(tmp_path: Path, text: s
         load(file, {}, {})
     assert caught.value.path == path
     assert part in str(caught.value)
+
+
+async def test_a_default_database_of_another_version_is_told_of_once_and_shown(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "aura.db")) as database:
+        database.execute("PRAGMA user_version = 7")
+    with capture_logs() as logs:
+        async with open_runtime(Settings(data_dir=tmp_path)) as runtime:
+            await runtime.wait_ready()
+            (problem,) = runtime.parts.cleanup_state.value.problems
+    assert problem == f"the database {tmp_path / 'aura.db'} is of version 7, this program knows 1"
+    assert [(log["log_level"], log["event"]) for log in logs if log.get("says") == problem] == [
+        ("warning", "the default layout")
+    ]

@@ -364,7 +364,12 @@ class Cleanup(Actor[m.CleanupMessage]):
         left = waits([task.standing for task in self._board.values()], hour, self._start_delay)
         held = self._archive.reports.quarantine.values()
         totals = sum(each.items for each in held), sum(each.size_bytes for each in held)
-        return self._board.describe(left, self._flights.running, hour.wall, totals, urgent=self._disks.urgent)
+        state = self._board.describe(left, self._flights.running, hour.wall, totals, urgent=self._disks.urgent)
+        return msgspec.structs.replace(state, problems=self._problems())
+
+    def _problems(self) -> list[str]:
+        refusals = [f"{task}: {sentence}" for task, sentence in self._archive.refusals.items()]
+        return refusals if self._around.objection is None else [self._around.objection, *refusals]
 
     def _show(self) -> None:
         self._state.set(self._describe())

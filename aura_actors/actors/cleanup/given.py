@@ -51,5 +51,7 @@ class CleanupWorld(msgspec.Struct, frozen=True, kw_only=True):
     """What the sampler saw last, and how many jobs run."""
     pins: Callable[[], tuple[str, ...]]
     """What jobs hold, those that run and those that wait."""
+    objection: str | None = None
+    """Why the database of the default layout cannot be used, where it cannot."""
     read_now: Callable[[], int | None] = lambda: None
     """Nanoseconds that a run counts ages from; None leaves it to the file system."""

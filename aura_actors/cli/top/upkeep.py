@@ -39,6 +39,7 @@ def cleanup(sight: Sight, width: int) -> Iterator[Section]:
     lines = table(TASK_COLUMNS, (_task(each, sight) for each in state.tasks), width) if state.tasks else []
     if state.urgent:
         lines.append(said("a disk is nearly full: what frees space is brought forward", marks.NEAR))
+    lines += [said(problem, marks.NEAR) for problem in state.problems]
     yield Section(title="Cleanup", aside=_aside(state), lines=lines or [said("no task", marks.FAINT)])
 
 

@@ -212,6 +212,8 @@ async def test_a_replaced_root_declines_with_a_sentence_and_starts_no_process(
     (house.data_dir / "temp").rename(house.data_dir / "before")
     (house.data_dir / "temp").mkdir()
     async with house.life() as ref:
+        (problem,) = house.state.value.problems
+        assert problem.startswith(f"temp-files: {house.data_dir / 'temp'} ")
         report = await report_of(await ask_run(ref))
         assert (report.outcome, report.removed) == ("declined", 0)
         assert str(house.data_dir / "temp") in str(report.detail)

@@ -157,10 +157,17 @@ def test_cleanup_says_when_and_what(changes: dict[str, Any], told: str) -> None:
 
 
 def test_quarantine_and_a_full_disk_are_said() -> None:
-    state = {"tasks": [TASK], "quarantined": 3, "quarantinedBytes": 2 * GIB, "urgent": True}
+    state = {
+        "tasks": [TASK],
+        "quarantined": 3,
+        "quarantinedBytes": 2 * GIB,
+        "urgent": True,
+        "problems": ["/x is missing"],
+    }
     text = text_of(sight(cleanup=state), 80, "cleanup")
     assert row(text, "Cleanup ─").endswith("2.0 GiB in quarantine")
     assert "a disk is nearly full" in text
+    assert "/x is missing" in text
 
 
 def test_what_is_above_its_alert_is_red() -> None:
