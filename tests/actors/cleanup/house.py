@@ -116,6 +116,7 @@ class House:
         self.errands: list[Errand] = []
         self.script = Script()
         self.wall_offset = 0.0
+        self.tick_seconds = 15.0
         self.load = Load()
         self.pins: tuple[str, ...] = ()
         self.used_percent = 10.0
@@ -137,7 +138,10 @@ class House:
 
     def actor(self, cleaners: Sequence[AnyCleaner]) -> Cleanup:
         rule = CleanupRule(
-            cleaners=cleaners, data_dir=str(self.data_dir), journal=str(self.data_dir / "quarantine.db")
+            cleaners=cleaners,
+            data_dir=str(self.data_dir),
+            journal=str(self.data_dir / "quarantine.db"),
+            tick_seconds=self.tick_seconds,
         )
         world = CleanupWorld(
             clock=trio.current_time,
