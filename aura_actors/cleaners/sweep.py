@@ -12,6 +12,7 @@ import msgspec
 
 from aura_actors.cleaners.base import Bench, Job, Listed
 from aura_actors.cleaners.roots import Declined
+from aura_actors.cleaners.segments import Damaged
 from aura_actors.errors import StoreUnavailable
 
 Outcome = Literal["done", "declined", "failed", "interrupted"]
@@ -90,7 +91,7 @@ class Sweep:
         except OSError as error:
             place = f"{error.filename}: " if isinstance(error.filename, str) else ""
             outcome, detail = "failed", f"{place}{error.strerror}"
-        except (StoreUnavailable, sqlite3.Error) as error:
+        except (StoreUnavailable, sqlite3.Error, Damaged) as error:
             outcome, detail = "failed", str(error)
         if outcome is not None:
             self._swept = self._report(outcome, detail)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aura_actors.cleaners import ActionLogs, ExportHistory
+from aura_actors.cleaners.sealing import Draft
 from aura_actors.cleaners.segments import Damaged, Packed, Segment, pack, unpack, write_segment
 from aura_actors.cleaners.selection import Columns
 from tests.cleaners.household import DAY, Household
@@ -159,6 +160,16 @@ def test_the_same_rows_sealed_twice_are_one_segment_and_others_of_its_name_are_r
     finally:
         os.close(folder)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([first.name, other.name])
+
+
+def test_a_disk_that_reads_back_something_else_fails_the_run_and_no_row_goes(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.actions(3)
+    monkeypatch.setattr(Draft, "settle", lambda draft: os.ftruncate(draft.fd, 0))
+    swept = house.run(ActionLogs(), days=100)
+    assert (swept.outcome, swept.detail) == ("failed", "what was written is not what is read back")
+    assert len(house.rows("action_logs")) == 3
 
 
 def test_every_kind_of_value_comes_back_as_it_was(house: Household) -> None:

@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("scenario", help="module:NAME")
     parser.add_argument("--sample", type=int, help="so many points, chosen by the seed, instead of all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", action="append", default=[], help="only the points before this call")
     parser.add_argument("--errno", type=int, action="append", default=[], help="fail with it instead of a kill")
     parser.add_argument("--count-only", action="store_true", help="only the undisturbed run")
     options = parser.parse_args()
@@ -36,7 +37,7 @@ def main() -> None:
         failures: list[str] = []
         tried = 0
         if not options.count_only:
-            points = list(range(1, len(calls) + 1))
+            points = [at for at, name in enumerate(calls, 1) if not options.only or name in options.only]
             if options.sample is not None and options.sample < len(points):
                 points = sorted(random.Random(options.seed).sample(points, options.sample))
             for at in points:

@@ -23,8 +23,11 @@ _NAMES = (
     " mkdirat mknod mknodat chmod fchmod fchmodat chown lchown fchown fchownat utime utimes futimesat utimensat"
     " setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr"
 )
-MODIFYING = frozenset(_NAMES.split())
-"""Every system call that can change a file system; the opens count only where they make or empty a file."""
+SYNCING = ("fsync", "fdatasync", "syncfs", "sync_file_range")
+"""They change nothing: their answer says that a change is on the disk, and whoever does not hear a no loses it."""
+MODIFYING = frozenset((*_NAMES.split(), *SYNCING))
+"""Every system call that can change a file system, or says that it was changed for good; the opens count only where
+they make or empty a file."""
 
 
 class Scenario(Protocol):

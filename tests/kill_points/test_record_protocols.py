@@ -40,6 +40,20 @@ def test_a_disk_that_is_full_or_broken_at_any_modifying_call_loses_nothing(
     assert tried.tried > 0
 
 
+@pytest.mark.parametrize("scenario", ["Rows", "RowsBack", "Archive", "ArchiveBack", "Fail", "Gzip"])
+def test_a_disk_that_cannot_keep_what_was_written_loses_nothing(library: Path, scenario: str) -> None:
+    """EIO at each fsync of ours, once; what it was for is gone from the disk."""
+    tried = drive(library, named(scenario), "--only", "fsync", "--errno", "5")
+    assert tried.failures == []
+    assert tried.tried > 0
+
+
+def test_a_protocol_that_does_not_hear_the_disk_is_caught(library: Path) -> None:
+    """The harness can fail: rows that went on the word of such a segment are lost."""
+    tried = drive(library, "tests.kill_points.heedless_scenarios:HeedlessRows", "--only", "fsync", "--errno", "5")
+    assert tried.failures != []
+
+
 @pytest.mark.external
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_no_modifying_call_lacks_a_kill_point(library: Path, scenario: str, program: Program) -> None:
