@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from aura_actors.cleaners.journal import Folder, Haul, Move, Recorded, State
+from aura_actors.cleaners.journal import Folder, Haul, Journal, Move, Recorded, State
 from aura_actors.errors import StoreUnavailable
 from aura_actors.stores.reserve import Reserve
 from aura_actors.stores.sqlite import open_database, transaction
@@ -70,8 +70,8 @@ class Held(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
-class QuarantineStore:
-    """The file of the quarantine. Every call is a durable transaction; raises `StoreUnavailable` with its path.
+class QuarantineStore(Journal):
+    """The file of the quarantine. `StoreUnavailable` names its path.
 
     Opened for `reading` it makes no call that modifies anything, and sees what was there when the last process that
     wrote to it ended in order; a file that is not there yet is an empty one. Otherwise it finds room for itself
@@ -99,7 +99,7 @@ class QuarantineStore:
             self._reserve.renew()
 
     def open_haul(self, run_id: str, task: str, root: str) -> int:
-        """A new haul; its number."""
+        """As the journal says."""
         with self._writing() as db:
             made = db.execute(
                 "INSERT INTO haul (run_id, task, root) VALUES (?, ?, ?)", (run_id, task, os.fsencode(root))
@@ -108,7 +108,7 @@ class QuarantineStore:
             return made.lastrowid
 
     def intend(self, haul: int, folders: Sequence[Folder], moves: Sequence[Move]) -> Sequence[int]:
-        """Write down folders not named before, and what is about to be moved; their `seq`, in order."""
+        """As the journal says."""
         with self._writing() as db:
             db.executemany(
                 "INSERT INTO folder (haul, number, parent, name, mode) VALUES (?, ?, ?, ?, ?)",
@@ -117,11 +117,11 @@ class QuarantineStore:
             return [_insert(db, haul, move) for move in moves]
 
     def doom(self, seqs: Sequence[int]) -> None:
-        """These are about to be deleted from quarantine."""
+        """As the journal says."""
         self._set_state("doomed", seqs)
 
     def put_back(self, seqs: Sequence[int]) -> None:
-        """These are about to go back to where they were."""
+        """As the journal says."""
         self._set_state("returning", seqs)
 
     def settle(
@@ -133,7 +133,7 @@ class QuarantineStore:
         forgotten: Sequence[int] = (),
         now_ns: int,
     ) -> None:
-        """What came of what was about to be."""
+        """As the journal says."""
         with self._writing() as db:
             db.executemany(
                 "UPDATE move SET state = 'quarantined', since_ns = ? WHERE seq = ?",
@@ -143,14 +143,13 @@ class QuarantineStore:
             db.executemany("DELETE FROM move WHERE seq = ?", gone)
 
     def tidy(self, now_ns: int) -> None:
-        """Forget hauls of which nothing is left; count from now what went to quarantine in the future, by a clock
-        that was wrong."""
+        """As the journal says."""
         with self._writing() as db:
             db.execute("DELETE FROM haul WHERE NOT EXISTS (SELECT 1 FROM move WHERE haul = haul.number)")
             db.execute("UPDATE move SET since_ns = ?1 WHERE since_ns > ?1", (now_ns,))
 
     def hauls(self, run_id: str | None = None) -> Sequence[Haul]:
-        """Hauls with anything on record, the oldest first; of one run, or of all."""
+        """As the journal says."""
         with self._reading() as db:
             rows = db.execute(
                 "SELECT number, run_id, task, root FROM haul WHERE (?1 IS NULL OR run_id = ?1)"
@@ -160,7 +159,7 @@ class QuarantineStore:
         return [Haul(number=n, run_id=run, task=task, root=os.fsdecode(root)) for n, run, task, root in rows]
 
     def folders(self, haul: int) -> Sequence[Folder]:
-        """The folders of a haul, every one after its parent."""
+        """As the journal says."""
         with self._reading() as db:
             rows = db.execute(
                 "SELECT number, parent, name, mode FROM folder WHERE haul = ? ORDER BY number", (haul,)
@@ -170,8 +169,7 @@ class QuarantineStore:
     def moves(
         self, haul: int, *, after: int = 0, limit: int, until_ns: int | None = None, settled: bool = True
     ) -> Sequence[Recorded]:
-        """Moves with a larger `seq` than `after`: those in quarantine, since `until_ns` or longer; or, not settled,
-        those whose outcome is not known."""
+        """As the journal says."""
         which = "state = 'quarantined'" if settled else "state <> 'quarantined'"
         with self._reading() as db:
             rows = db.execute(
@@ -197,7 +195,7 @@ class QuarantineStore:
         return bool(found)
 
     def sighted(self, task: str, keys: Sequence[bytes], now_ns: int, *, record: bool) -> Sequence[int]:
-        """When each was first seen, `now_ns` for those that were not. `record` writes down that they are seen."""
+        """As the journal says."""
         with self._writing() if record else self._reading() as db:
             found = [
                 db.execute("SELECT first_ns FROM sighting WHERE task = ? AND key = ?", (task, key)).fetchone()
@@ -213,7 +211,7 @@ class QuarantineStore:
         return first
 
     def forget_sightings(self, task: str, before_ns: int) -> None:
-        """Forget what was not seen since then: it is gone, or somebody refers to it again."""
+        """As the journal says."""
         with self._writing() as db:
             db.execute("DELETE FROM sighting WHERE task = ? AND last_ns < ?", (task, before_ns))
 
