@@ -5,19 +5,19 @@ whether that suffices for the operation is looked at here, before anything is de
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import msgspec
-from quart import Response, request
+from quart import Request, Response
 from werkzeug.exceptions import HTTPException
 
 from aura_actors.edges.access import lacks
 from aura_actors.edges.http import problems
 from aura_actors.edges.http.api import CALLER, Answer, Call, Operation
 from aura_actors.edges.http.document import openapi_document
-from aura_actors.edges.http.facade import App
+from aura_actors.edges.http.facade import App, View
 from aura_actors.edges.http.manual import manual
 from aura_actors.edges.http.operations import OPERATIONS
 from aura_actors.edges.http.page import HTML, SECURITY_HEADERS, StaticFile
@@ -38,31 +38,21 @@ DETAILS = {
 UNREAD = (408, 413)
 """Answered before the body has ended: its rest is not waited for, and no further request can follow it."""
 
-View = Callable[..., Awaitable[Response]]
-
 
 def build(services: Services, exposition: Exposition, files: dict[str, StaticFile], *, max_body_bytes: int) -> App:
     """The application. `files` is the page, read beforehand."""
-    app = App("aura_actors", static_folder=None)
+    app = App("aura_actors", _refused)
     app.config["MAX_CONTENT_LENGTH"] = max_body_bytes
     app.config["BODY_TIMEOUT"] = BODY_SECONDS
-    app.url_map.strict_slashes = False
     for operation in OPERATIONS:
         rule = re.sub(r"{(\w+)}", r"<\1>", operation.path)
-        name = operation.handler.__name__
-        app.add_url_rule(
-            rule,
-            name,
-            _view(operation, services),
-            methods=[operation.method],
-            provide_automatic_options=False,
-        )
+        app.add(operation.method, rule, operation.handler.__name__, _view(operation, services))
     document = openapi_document()
     as_json, as_page = msgspec.json.encode(document), manual(document)
     page = Answer(body=as_page, content_type=HTML, headers=SECURITY_HEADERS)
     for path, name, answer in (
-        ("/openapi.json", "openapi", lambda: Answer(body=as_json)),
-        ("/docs", "docs", lambda: page),
+        ("/openapi.json", "openapi", lambda _: Answer(body=as_json)),
+        ("/docs", "docs", lambda _: page),
         ("/metrics", "metrics", partial(_exposed, exposition)),
         ("/api/metrics/prometheus", "prometheus", partial(_exposed, exposition)),
         ("/feed", "feed", _upgrade_needed),
@@ -70,18 +60,17 @@ def build(services: Services, exposition: Exposition, files: dict[str, StaticFil
         _add(app, path, name, answer, scope="read")
     for path, file in files.items():
         _add(app, f"/{path}", f"file {path}", partial(_static, file), scope=None)
-    app.register_error_handler(HTTPException, _on_http_exception)
     return app
 
 
 def _view(operation: Operation, services: Services) -> View:
     decoder = msgspec.json.Decoder(operation.body) if operation.body is not None else None
 
-    async def view(**path: str) -> Response:
+    async def view(request: Request, **path: str) -> Response:
         try:
-            caller = _caller(operation.scope)
+            caller = _caller(request, operation.scope)
             _check_path(operation, path)
-            body = None if decoder is None else await _body(operation, decoder)
+            body = None if decoder is None else await _body(request, operation, decoder)
             headers = {name.lower(): value for name, value in request.headers.items()}
             call = Call(
                 services=services,
@@ -112,7 +101,7 @@ class _Unacceptable(Exception):
         self.answer = answer
 
 
-def _caller(scope: Scope | None) -> Caller:
+def _caller(request: Request, scope: Scope | None) -> Caller:
     """Who asks, as the guard has found; refused where it may not do what needs `scope`."""
     caller: Caller = request.scope["state"][CALLER]
     if scope is not None and scope not in caller.scopes:
@@ -131,7 +120,7 @@ def _check_path(operation: Operation, path: dict[str, str]) -> None:
             ) from None
 
 
-async def _body(operation: Operation, decoder: msgspec.json.Decoder[Any]) -> Any:
+async def _body(request: Request, operation: Operation, decoder: msgspec.json.Decoder[Any]) -> Any:
     raw = await request.get_data(as_text=False)
     if not raw and not operation.body_required:
         return operation.body()
@@ -140,34 +129,34 @@ async def _body(operation: Operation, decoder: msgspec.json.Decoder[Any]) -> Any
     return decoder.decode(raw)
 
 
-def _add(app: App, path: str, name: str, answer: Callable[[], Answer], *, scope: Scope | None) -> None:
-    async def view() -> Response:
+def _add(app: App, path: str, name: str, answer: Callable[[Request], Answer], *, scope: Scope | None) -> None:
+    async def view(request: Request) -> Response:
         try:
-            _caller(scope)
+            _caller(request, scope)
         except _Unacceptable as refused:
             return _response(refused.answer)
-        return _response(answer())
+        return _response(answer(request))
 
-    app.add_url_rule(path, name, view, methods=["GET"], provide_automatic_options=False)
+    app.add("GET", path, name, view)
 
 
-def _exposed(exposition: Exposition) -> Answer:
+def _exposed(exposition: Exposition, request: Request) -> Answer:
     return exposition.answer(request.headers.get("Accept", ""))
 
 
-def _static(file: StaticFile) -> Answer:
+def _static(file: StaticFile, request: Request) -> Answer:
     headers = {**SECURITY_HEADERS, "ETag": file.etag}
     if request.headers.get("If-None-Match") == file.etag:
         return Answer(body=b"", status=304, content_type=file.content_type, headers=headers)
     return Answer(body=file.content, content_type=file.content_type, headers=headers)
 
 
-def _upgrade_needed() -> Answer:
+def _upgrade_needed(_: Request) -> Answer:
     headers = {"Upgrade": "websocket", "Connection": "close"}
     return problems.problem(426, "the feed speaks WebSocket: send an upgrade on a new connection", headers=headers)
 
 
-async def _on_http_exception(error: HTTPException) -> Response:
+def _refused(error: HTTPException) -> Response:
     status = error.code or 500
     detail = DETAILS.get(status) or error.description or error.name
     headers = {}

@@ -1,25 +1,27 @@
 """Quart-Trio as we use it: what no route of ours needs is left out of the way of every request.
 
-Owns every use of Quart's insides (pinned to one minor version). There are no hooks, signals, sessions, forms and
-streamed answers; a body is read by whoever wants it, in the request's own task; and a client that goes away is the
-server's to notice (`edges/http_server.py`), which cancels the request. Knows no route.
+Owns every use of Quart's insides (pinned to one minor version). A view is given its request and what its path
+names, and returns a response: there are no contexts, hooks, signals, sessions, forms, redirects and streamed
+answers. A body is read by whoever wants it, in the request's own task; and a client that goes away is the server's
+to notice (`edges/http_server.py`), which cancels the request. Knows no route.
 """
 
+import sys
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, cast
 
-from quart import Response
-from quart.ctx import RequestContext
-from quart.sessions import NullSession, SessionInterface
-from quart.typing import ResponseReturnValue, ResponseTypes
+from quart import Request, Response
+from quart.typing import ResponseTypes
 from quart.utils import encode_headers
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 from quart_trio.wrappers import TrioRequest
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, RequestEntityTooLarge
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
+View = Callable[..., Awaitable[Response]]
+"""Is given the request and, by name, the parts of its path that the route leaves open."""
 
 
 class _Body:
@@ -73,25 +75,30 @@ class _Exchange(TrioASGIHTTPConnection):
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-class _NoSessions(SessionInterface):
-    _nobodys = NullSession()
-
-    async def open_session(self, app: Any, request: Any) -> NullSession:
-        return self._nobodys
-
-
 class App(QuartTrio):
-    """The application."""
+    """The application. `refuse` words the answer where no view has one: to a wrong path, or after our own error."""
 
     asgi_http_class = _Exchange
     request_class = _Request
-    session_interface = _NoSessions()  # type: ignore[assignment]
 
-    async def full_dispatch_request(self, request_context: RequestContext | None = None) -> ResponseTypes:
+    def __init__(self, name: str, refuse: Callable[[HTTPException], Response]) -> None:
+        super().__init__(name, static_folder=None)
+        self.url_map.strict_slashes = self.url_map.merge_slashes = False
+        self._routes = self.url_map.bind("")
+        self._refuse = refuse
+
+    def add(self, method: str, path: str, name: str, view: View) -> None:
+        """Let `view` answer `method` on `path`, which has its open parts in pointed brackets."""
+        self.add_url_rule(path, name, view, methods=[method], provide_automatic_options=False)
+
+    async def handle_request(self, request: Request) -> Response:
         """Route, call, answer."""
-        result: ResponseReturnValue | HTTPException
         try:
-            result = await self.dispatch_request(request_context)
+            name, parts = self._routes.match(request.path, request.method)
+            view = cast("View", self.view_functions[name])
+            return await view(request, **parts)
         except HTTPException as error:
-            result = await self.handle_user_exception(error)
-        return await self.make_response(result)
+            return self._refuse(error)
+        except Exception:  # logged: a guard of one request, as the task around it is of one connection
+            self.logger.error("Exception on request %s %s", request.method, request.path, exc_info=sys.exc_info())
+            return self._refuse(InternalServerError())
