@@ -7,6 +7,7 @@ use that can be told to be a young job's own, and no more than it declared, is l
 """
 
 from collections.abc import Mapping
+from math import inf
 
 import msgspec
 
@@ -31,12 +32,16 @@ class Processor:
         """Jobs that declared cores and began within `YOUNG_SECONDS`, by fence, the oldest first."""
         # Invariant: the sum of millicores over the young.
         self._declared = 0
+        # Invariant: nobody grows up before.
+        self._grown_at = inf
         self._seconds: dict[str, float] = {}
         self._looked_at: float | None = None
 
     def begin(self, fence: int, millicores: int, group: str | None, now: float) -> None:
         """A job begins."""
         if millicores:
+            if not self._young:
+                self._grown_at = now + YOUNG_SECONDS
             self._young[fence] = _Young(now, millicores, group)
             self._declared += millicores
 
@@ -66,7 +71,7 @@ class Processor:
 
     def expected_percent(self, now: float) -> float:
         """What young jobs declared."""
-        if self._young:
+        if now >= self._grown_at:
             self._grow_up(now)
         return self._declared / (10 * self.cores)
 
@@ -81,6 +86,8 @@ class Processor:
     def _grow_up(self, now: float) -> None:
         while self._young:
             fence, eldest = next(iter(self._young.items()))
-            if now - eldest.began < YOUNG_SECONDS:
-                break
+            self._grown_at = eldest.began + YOUNG_SECONDS
+            if now < self._grown_at:
+                return
             self.end(fence)
+        self._grown_at = inf

@@ -21,6 +21,16 @@ def test_what_a_young_job_declared_counts_until_it_is_five_seconds_old() -> None
     assert not cpu.closed(15.0)
 
 
+def test_each_grows_up_at_its_own_time_however_many_begin_meanwhile() -> None:
+    cpu = processor()
+    cpu.begin(1, 4000, None, 10.0)
+    cpu.begin(2, 2000, None, 13.0)
+    assert cpu.expected_percent(14.9) == pytest.approx(75)
+    assert cpu.expected_percent(15.0) == pytest.approx(25)
+    assert cpu.expected_percent(17.9) == pytest.approx(25)
+    assert cpu.expected_percent(18.0) == 0
+
+
 def test_jobs_that_declare_no_cores_expect_nothing() -> None:
     cpu = processor()
     cpu.begin(1, 0, None, 10.0)
