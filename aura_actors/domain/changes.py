@@ -25,7 +25,6 @@ class Changes(msgspec.Struct, eq=False):
 
     written: dict[int, Lease] = {}
     """New and changed leases, by fence."""
-    erased: list[int] = []
     begun: list[Lease] = []
     granted: list[Lease] = []
     """To those who waited."""
@@ -38,9 +37,14 @@ class Changes(msgspec.Struct, eq=False):
     """Run backwards, they make the books what they were."""
 
     @property
+    def erased(self) -> list[int]:
+        """Fences of the leases that ended."""
+        return [each.lease.fence for each in self.ended]
+
+    @property
     def any(self) -> bool:
         """Whether there is something to write."""
-        return bool(self.written or self.erased)
+        return bool(self.written or self.ended)
 
     def begin(self, lease: Lease) -> None:
         """A new lease."""
@@ -54,7 +58,6 @@ class Changes(msgspec.Struct, eq=False):
     def erase(self, lease: Lease, how: How) -> None:
         """A lease ended; one that began in this very step leaves no trace."""
         self.written.pop(lease.fence, None)
-        self.erased.append(lease.fence)
         self.ended.append(Ended(lease, how))
         if self.granted and any(each.fence == lease.fence for each in self.granted):
             self.granted = [each for each in self.granted if each.fence != lease.fence]

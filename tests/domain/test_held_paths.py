@@ -32,7 +32,7 @@ def waiter(key: str, *paths: str) -> Waiter:
 
 
 def step(*begun: Lease, ended: tuple[Lease, ...] = ()) -> Changes:
-    changes = Changes(written={}, erased=[], ended=[], begun=[])
+    changes = Changes(written={}, ended=[], begun=[])
     for each in begun:
         changes.begin(each)
     for each in ended:
