@@ -20,12 +20,8 @@ Objection = Callable[[], Shortfall]
 class Plan(msgspec.Struct, eq=False):
     """What a lease takes: amounts of accounts, and devices."""
 
-    charges: list[tuple[Account, int]]
+    charges: dict[Account, int]
     devices: list[Device]
-
-    def of(self, account: Account) -> int:
-        """What it takes of one account."""
-        return next((amount for each, amount in self.charges if each is account), 0)
 
 
 class Reserved(msgspec.Struct, frozen=True):
@@ -37,7 +33,7 @@ class Reserved(msgspec.Struct, frozen=True):
 
     def of(self, account: Account) -> int:
         """What is kept of one account."""
-        return self.plan.of(account)
+        return self.plan.charges.get(account, 0)
 
     @property
     def devices(self) -> dict[str, GpuNeed]:
@@ -50,5 +46,7 @@ class Holding(msgspec.Struct, eq=False):
     """A live lease and what it holds."""
 
     lease: Lease
-    plan: Plan
     group: Group | None
+    devices: tuple[Device, ...] = ()
+    charges: dict[Account, int] | None = None
+    """None where they follow from the request alone, as they do without devices: most of a lease's memory."""

@@ -79,11 +79,15 @@ class Ledger:
         """Live leases and what they hold, by fence."""
         return self._holdings
 
+    def charges_of(self, holding: Holding) -> dict[Account, int]:
+        """What a lease holds of every account."""
+        return self._charges(holding.lease.spec) if holding.charges is None else holding.charges
+
     def holders(self, account: Account) -> tuple[str, ...]:
         """Keys of those who hold most of an account, the largest first: the larger of declared and used."""
         held = []
         for fence, holding in self._holdings.items():
-            if declared := holding.plan.of(account):
+            if declared := self.charges_of(holding).get(account):
                 use = account.use_of(holding.group.key) if holding.group is not None else None
                 held.append((-max(declared, 0 if use is None else use.most), fence))
         return tuple(self._holdings[fence].lease.key for _, fence in sorted(held)[:HOLDERS_NAMED])
@@ -121,7 +125,7 @@ class Ledger:
     def plan(self, spec: JobSpec, now: float, behind: Reserved | None = None) -> Plan | None:
         """What a lease for `spec` would take if it began now; None where something is in the way."""
         for way in _ways(spec):
-            plan = Plan([], [])
+            plan = Plan({}, [])
             for _ in self._objections(way, now, plan, behind):
                 break
             else:
@@ -133,7 +137,7 @@ class Ledger:
         if self.plan(spec, now, behind) is not None:
             return Judgement(outcome=Outcome.GRANT)
         *_, last = _ways(spec)
-        wait = self._objections(last, now, Plan([], []), behind)
+        wait = self._objections(last, now, Plan({}, []), behind)
         return judged(self._never(spec), (objection() for objection in wait))
 
     def could_ever(self, spec: JobSpec) -> bool:
@@ -169,7 +173,7 @@ class Ledger:
         if spec.gpu is not None:
             yield from self._device_objections(spec, plan, behind)
         fresh_since = now - self._fresh_seconds
-        for account, amount in plan.charges:
+        for account, amount in plan.charges.items():
             if amount > account.room or account.looked_at < fresh_since or behind is not None:
                 yield from self._account_objections(account, amount, now, behind)
         if spec.providers:
@@ -189,20 +193,20 @@ class Ledger:
                     yield say.kept(f"provider:{need.name}", 2, 1, behind.key)
         yield from self.providers.short(needs, now, self._callers)
 
-    def _charges(self, spec: JobSpec) -> list[tuple[Account, int]]:
+    def _charges(self, spec: JobSpec) -> dict[Account, int]:
         """What it takes of every account but those of devices."""
-        charges: list[tuple[Account, int]] = []
+        charges: dict[Account, int] = {}
         if spec.memory_bytes:
-            charges.append((self.memory, spec.memory_bytes))
+            charges[self.memory] = spec.memory_bytes
             if self.budget is not None:
-                charges.append((self.budget, spec.memory_bytes))
+                charges[self.budget] = spec.memory_bytes
         if spec.cpu_millicores:
-            charges.append((self.cores, spec.cpu_millicores))
+            charges[self.cores] = spec.cpu_millicores
         if spec.scratch_bytes:
-            charges.append((self.scratch, spec.scratch_bytes))
+            charges[self.scratch] = spec.scratch_bytes
         for name, amount in spec.units:
             if (unit := self.units.get(name)) is not None:
-                charges.append((unit, amount))
+                charges[unit] = amount
         return charges
 
     def _device_objections(self, spec: JobSpec, plan: Plan, behind: Reserved | None) -> Iterator[Objection]:
@@ -223,11 +227,9 @@ class Ledger:
             if device.memory is None:
                 shared += spec.gpu.memory_bytes
             elif spec.gpu.memory_bytes:
-                plan.charges.append((device.memory, spec.gpu.memory_bytes))
+                plan.charges[device.memory] = spec.gpu.memory_bytes
         if shared:
-            own = plan.of(self.memory)
-            plan.charges[:] = [charge for charge in plan.charges if charge[0] is not self.memory]
-            plan.charges.append((self.memory, own + shared))
+            plan.charges[self.memory] = plan.charges.pop(self.memory, 0) + shared
 
     def _account_objections(
         self, account: Account, amount: int, now: float, behind: Reserved | None
@@ -253,7 +255,7 @@ class Ledger:
             elif all(device.memory is None for device in able):
                 charges.devices = able[: need.count]
                 self._charge_devices(spec, charges)
-        for account, amount in charges.charges:
+        for account, amount in charges.charges.items():
             most = account.most
             if most is not None and amount > most and (account is not self.cores or self.cores.capacity):
                 yield say.too_much(account, amount, most)
@@ -272,7 +274,7 @@ class Ledger:
         return tuple(h.lease.key for h in holdings if _calls(h.lease.spec, provider))[:HOLDERS_NAMED]
 
     def _on_devices(self) -> tuple[str, ...]:
-        return tuple(h.lease.key for h in self._holdings.values() if h.plan.devices)[:HOLDERS_NAMED]
+        return tuple(h.lease.key for h in self._holdings.values() if h.devices)[:HOLDERS_NAMED]
 
     # --- changing ---
 
@@ -295,13 +297,13 @@ class Ledger:
     def _take(self, lease: Lease, plan: Plan, now: float) -> Group | None:
         group = None if lease.process is None else _group(lease.process)
         fence = lease.fence
-        for account, amount in plan.charges:
+        for account, amount in plan.charges.items():
             account.charge(fence, amount, group, now)
         for device in plan.devices:
             device.holders[fence] = lease.spec.gpu is not None and lease.spec.gpu.exclusive
         if lease.spec.job_slots:
             self.slots.take(fence)
-        self._holdings[fence] = Holding(lease, plan, group)
+        self._holdings[fence] = _held(lease, group, plan)
         self.reserved_bytes += lease.spec.memory_bytes
         return group
 
@@ -312,24 +314,24 @@ class Ledger:
     def resize(self, lease: Lease, now: float) -> None:
         """The form of a live lease that holds other amounts, which were judged or are less."""
         holding = self._holdings[lease.fence]
-        before = {id(account): (account, amount) for account, amount in holding.plan.charges}
-        after = Plan(self._charges(lease.spec), holding.plan.devices)
+        before = self.charges_of(holding).copy()
+        after = Plan(self._charges(lease.spec), [*holding.devices])
         if lease.spec.gpu is not None:
             self._charge_devices(lease.spec, after)
-        for account, amount in after.charges:
-            old = before.pop(id(account), None)
+        for account, amount in after.charges.items():
+            old = before.pop(account, None)
             if old is None:
                 account.charge(lease.fence, amount, holding.group, now)
-            elif old[1] != amount:
-                account.redeclare(lease.fence, old[1], amount, holding.group, now)
-        for account, amount in before.values():
+            elif old != amount:
+                account.redeclare(lease.fence, old, amount, holding.group, now)
+        for account, amount in before.items():
             account.refund(lease.fence, amount, holding.group, now)
         self.reserved_bytes += lease.spec.memory_bytes - holding.lease.spec.memory_bytes
-        holding.plan, holding.lease = after, lease
+        self._holdings[lease.fence] = _held(lease, holding.group, after)
 
     def ready(self, fence: int) -> None:
         """A job uses what it will use: what grew since its grant is its own, where its processes are not known."""
-        for account, _ in self._holdings[fence].plan.charges:
+        for account in self.charges_of(self._holdings[fence]):
             account.ready(fence)
 
     def end(
@@ -338,9 +340,9 @@ class Ledger:
         """Take a lease out and free what it held, once. `answered`: its holder said that it is over."""
         holding = self._holdings.pop(fence)
         lease, group = holding.lease, holding.group
-        for account, amount in holding.plan.charges:
+        for account, amount in self.charges_of(holding).items():
             account.refund(fence, amount, group, now)
-        for device in holding.plan.devices:
+        for device in holding.devices:
             device.holders.pop(fence, None)
         if lease.spec.job_slots:
             self.slots.give_back(fence)
@@ -357,6 +359,10 @@ def _ways(spec: JobSpec) -> tuple[JobSpec, ...]:
     if spec.gpu is None or spec.gpu.required:
         return (spec,)
     return spec, msgspec.structs.replace(spec, gpu=None)
+
+
+def _held(lease: Lease, group: Group | None, plan: Plan) -> Holding:
+    return Holding(lease, group, tuple(plan.devices), plan.charges) if plan.devices else Holding(lease, group)
 
 
 def _same(shortfall: Shortfall) -> Shortfall:

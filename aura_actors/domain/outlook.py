@@ -27,7 +27,7 @@ def earliest(ledger: Ledger, spec: JobSpec, now: float) -> float | None:
         if ends_at == inf:
             return None
         latest = max(latest, ends_at)
-        for name, amount in _given_back(holding):
+        for name, amount in _given_back(ledger, holding):
             if name in missing:
                 missing[name] -= amount
                 if missing[name] <= 0:
@@ -39,7 +39,7 @@ def _missing(ledger: Ledger, spec: JobSpec) -> dict[object, float]:
     """What is short, and by how much. What ghosts hold is given back, or is external use, in a moment."""
     plan = ledger.reserve("", spec).plan
     missing: dict[object, float] = {
-        id(account): amount - account.room - account.ghosts for account, amount in plan.charges
+        account: amount - account.room - account.ghosts for account, amount in plan.charges.items()
     }
     missing["slots"] = spec.job_slots - (ledger.slots.size - ledger.slots.used) if spec.job_slots else 0
     for device in plan.devices:
@@ -56,10 +56,10 @@ def _rated(ledger: Ledger, spec: JobSpec) -> bool:
     return any(provider.requests is not None or provider.tokens is not None for provider in providers)
 
 
-def _given_back(holding: Holding) -> list[tuple[object, float]]:
+def _given_back(ledger: Ledger, holding: Holding) -> list[tuple[object, float]]:
     """What a lease gives back when it ends."""
     spec = holding.lease.spec
-    back: list[tuple[object, float]] = [(id(account), amount) for account, amount in holding.plan.charges]
-    back += [(device.uuid, 1) for device in holding.plan.devices]
+    back: list[tuple[object, float]] = [*ledger.charges_of(holding).items()]
+    back += [(device.uuid, 1) for device in holding.devices]
     back += [(need.name.casefold(), 1) for need in spec.providers]
     return [*back, ("slots", spec.job_slots)]

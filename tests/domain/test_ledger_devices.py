@@ -27,7 +27,7 @@ def test_a_preferred_gpu_falls_back_to_none() -> None:
     first, second = of.plan(need, 0.0), held(of, need).ledger.plan(need, 0.0)
     assert first is not None
     assert second is not None
-    assert ([d.uuid for d in first.devices], second.devices, second.charges) == (["g0"], [], [])
+    assert ([d.uuid for d in first.devices], second.devices, second.charges) == (["g0"], [], {})
     assert said(seen(gpu=gpus()), need) == ("grant", [])
 
 
@@ -35,7 +35,7 @@ def test_a_preferred_gpu_falls_back_where_main_memory_is_short_for_it() -> None:
     need = JobSpec(memory_bytes=100, gpu=GpuNeed(required=False, memory_bytes=500))
     plan = seen(400, gpu=gpus(gpu(0, total=None))).plan(need, 0.0)
     assert plan is not None
-    assert (plan.devices, [amount for _, amount in plan.charges]) == ([], [100])
+    assert (plan.devices, [*plan.charges.values()]) == ([], [100])
     assert said(seen(750, gpu=gpus(gpu(0))), need) == ("wait", ["memory"])
 
 

@@ -55,7 +55,7 @@ def test_the_plan_is_that_of_the_last_one_that_fits() -> None:
     room = LedgerRoom(of, 0.0)
     assert room.fits(waiter(700), None)
     assert room.plan is not None
-    assert room.plan.of(of.memory) == 700
+    assert room.plan.charges[of.memory] == 700
     assert not room.fits(waiter(701), None)
     assert room.plan is None
 
