@@ -4,7 +4,7 @@ Owns the encoding of every topic and its sequence numbers. It hands each publica
 waits for a client: who reads, how often and over what is the edges' business.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 import msgspec
@@ -21,6 +21,7 @@ from aura_actors.messages import publisher as m
 from aura_actors.messages.admission_view import AdmissionView, Totals
 from aura_actors.messages.backlog import Backlog
 from aura_actors.messages.cleanup import CleanupNews
+from aura_actors.messages.decisions import Decisions
 from aura_actors.messages.history import Entry, History
 from aura_actors.messages.incidents import Incidents
 from aura_actors.messages.topics import Component, Publication, Topics
@@ -28,7 +29,7 @@ from aura_actors.wire import feed
 from aura_actors.wire.actors import Actors
 from aura_actors.wire.cleanup import CleanupState
 
-INCIDENTS_SECONDS = 1.0
+PAUSE_SECONDS = 1.0
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     totals: Latest[Totals]
     admission: Latest[AdmissionView | None]
     cleanup: Latest[CleanupState]
+    decisions: Decisions
     cleaned: CleanupNews
     actors: Callable[[], Actors]
     incidents: Incidents
@@ -76,7 +78,8 @@ class Publisher(Actor[m.PublisherMessage]):
         self._wall = wall
         self._encoder = msgspec.json.Encoder()
         self._context: Context[m.PublisherMessage]
-        self._waits = False
+        self._pausing: set[str] = set()
+        """Topics with an event in the last second, whose next one waits until that is over."""
         self._watched: tuple[Threshold, ...] = ()  # as it was told last
 
     async def open(self, context: Context[m.PublisherMessage]) -> None:
@@ -88,6 +91,7 @@ class Publisher(Actor[m.PublisherMessage]):
             (self._world.cleanup, m.CleanupChanged()),
             (self._world.cleaned.news, m.CleanupEnded()),
             (self._world.incidents.news, m.SomethingHappened()),
+            (self._world.decisions.news, m.Decided()),
         ):
             context.follow(cell, message)
 
@@ -107,7 +111,11 @@ class Publisher(Actor[m.PublisherMessage]):
                 for report in self._world.cleaned.drain():
                     self._tell("cleanup", report)
             case m.SomethingHappened(waited=waited):
-                self._publish_incidents(waited=waited)
+                if waited or "actors" not in self._pausing:
+                    self._tell_all("actors", self._world.incidents.drain(), m.SomethingHappened(waited=True))
+            case m.Decided(waited=waited):
+                if waited or "admission" not in self._pausing:
+                    self._tell_all("admission", self._world.decisions.drain(), m.Decided(waited=True))
             case _:
                 assert_never(message)
 
@@ -131,16 +139,17 @@ class Publisher(Actor[m.PublisherMessage]):
         self._publish("actors", self._world.actors())
         self._publish_alerts(taken)
 
-    def _publish_incidents(self, *, waited: bool) -> None:
-        """At most once a second: events are never left out, and a flood of them would cut off every listener."""
-        if self._waits and not waited:
-            return
-        incidents = self._world.incidents.drain()
-        self._waits = bool(incidents)
-        if incidents:
-            self._context.after(INCIDENTS_SECONDS, m.SomethingHappened(waited=True))
-        for incident in incidents:
-            self._tell("actors", incident)
+    def _tell_all(self, topic: str, events: Sequence[object], more: m.SomethingHappened | m.Decided) -> None:
+        """What comes within the next second is told behind it: events are never left out, and a flood of them
+        would cut off every listener.
+        """
+        if events:
+            self._pausing.add(topic)
+            self._context.after(PAUSE_SECONDS, more)
+        else:
+            self._pausing.discard(topic)
+        for event in events:
+            self._tell(topic, event)
 
     def _publish_alerts(self, taken: Snapshot) -> None:
         values = {

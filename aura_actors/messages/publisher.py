@@ -28,4 +28,13 @@ class SomethingHappened(msgspec.Struct, frozen=True, tag=True):
     waited: bool = False
 
 
-PublisherMessage = SnapshotChanged | AdmissionChanged | CleanupChanged | CleanupEnded | SomethingHappened
+class Decided(msgspec.Struct, frozen=True, tag=True):
+    """Admission made decisions: publish them as one event of admission, at most once a second.
+
+    `waited`: that second is over.
+    """
+
+    waited: bool = False
+
+
+PublisherMessage = SnapshotChanged | AdmissionChanged | CleanupChanged | CleanupEnded | SomethingHappened | Decided

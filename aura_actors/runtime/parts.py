@@ -266,6 +266,7 @@ class Parts:
             totals=self.totals,
             admission=self.view,
             cleanup=self.cleanup_state,
+            decisions=self.seen.decisions,
             cleaned=self.cleaned,
             actors=self.actors,
             incidents=self.incidents,

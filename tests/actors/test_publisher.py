@@ -103,16 +103,20 @@ def test_a_flood_of_dead_letters_is_one_event_with_the_number_and_the_newest() -
     assert incidents.dead_letters_total == 1001
 
 
-async def test_a_flood_of_dead_letters_is_one_event_a_second(tmp_path: Path) -> None:
+async def test_a_flood_of_dead_letters_and_of_decisions_is_one_event_a_second_each(tmp_path: Path) -> None:
     async with open_test_runtime(tmp_path) as house:
         parts = house.runtime.parts
-        events = Events(parts.backlog)
+        lost, decided = Events(parts.backlog), Events(parts.backlog)
         with trio.fail_after(10):
             for n in range(500):
                 parts.incidents.buried(DeadLetter(actor="a", message=n, reason="flood"))
+                parts.seen.decisions.denied("job", "me", never=False, detail="flood", timestamp=0.0)
                 if n % 50 == 0:
                     await trio.sleep(0.005)
-            counts: list[int] = []
-            while sum(counts) < 500:
-                counts.append((await events.next("actors"))["data"]["count"])
-    assert len(counts) == 2, "the first at once, all others when a second is over"
+            letters: list[int] = []
+            while sum(letters) < 500:
+                letters.append((await lost.next("actors"))["data"]["count"])
+            denials: list[int] = []
+            while sum(denials) < 500:
+                denials.append((await decided.next("admission"))["data"]["counts"]["refused"])
+    assert (len(letters), len(denials)) == (2, 2), "the first at once, all others when a second is over"

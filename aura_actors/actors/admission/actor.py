@@ -87,7 +87,7 @@ class Admission(Actor[m.AdmissionMessage]):
         )
         maker = Maker(environment.secret, environment.wall)
         self._books = Books(rule.ttl, ledger, seen.queue, seen.asked, maker)
-        self._answers = Answers(self._books, rule.queue, seen.counts, environment)
+        self._answers = Answers(self._books, rule.queue, seen, environment)
 
     # --- life ---
 
@@ -333,7 +333,7 @@ class Admission(Actor[m.AdmissionMessage]):
         if self._books.changes.any:
             written, erased = [*self._books.changes.written.values()], self._books.changes.erased
             await self._writing.run(lambda: self._journal.write(written, erased))
-        self._absence.owed, self._seen.draining = False, self._books.draining
+        self._absence.owed = False
         changes, grants, waits = self._books.take_changes(), self._grants, self._waits
         self._grants, self._waits = [], []
         for key in changes.dropped:  # before those who have just come are added: the key may be theirs now
@@ -355,15 +355,21 @@ class Admission(Actor[m.AdmissionMessage]):
             self._leave_alone(key, self._environment.clock())
 
     def _tell(self, changes: Changes) -> None:
-        counts, turns = self._seen.counts, self._seen.turns
+        counts, turns, decisions = self._seen.counts, self._seen.turns, self._seen.decisions
+        wall = self._environment.wall()
         self._seen.held_paths.change(changes, self._seen.queue)
+        if self._seen.draining != self._books.draining:
+            self._seen.draining = self._books.draining
+            decisions.drained(on=self._seen.draining, timestamp=wall)
         counts.granted += len(changes.begun)
+        decisions.about(changes.begun, "granted", wall)
         for lease in changes.granted:
             turns.grant(lease)
         if changes.ended and len(self._books.queue):
             self._environment.look_again()
         for ended in changes.ended:
             counts.ended[ended.how] = counts.ended.get(ended.how, 0) + 1
+            decisions.about([ended.lease], ended.how, wall)
         if changes.begun or changes.ended:
             self._bonds.change(changes.begun, [ended.lease for ended in changes.ended])
             self._seen.runs.ended(changes.ended, self._environment.clock())

@@ -1,32 +1,34 @@
 """What is answered to whoever does not get what it asks for, or not yet: why, how long, and when to come again.
 
-Owns these answers and the counts of denials. Decides nothing; who is told, and when, is the actor's.
+Owns these answers, and that denials are counted and told. Decides nothing; who is told, and when, is the actor's.
 """
 
-from aura_actors.actors.admission.given import Environment
+from aura_actors.actors.admission.given import Environment, Seen
 from aura_actors.domain.asked import Asked, Waiting
 from aura_actors.domain.books import Books
 from aura_actors.domain.reasons import Outcome, Shortfall
 from aura_actors.domain.waiting import QueueRule
 from aura_actors.errors import AuraError, NeverFits, Refused
 from aura_actors.messages import admission as m
-from aura_actors.messages.admission_view import Counts
 
 
 class Answers:
     """In the words of the messages, from the books as they are."""
 
-    def __init__(self, books: Books, rule: QueueRule, counts: Counts, environment: Environment) -> None:
+    def __init__(self, books: Books, rule: QueueRule, seen: Seen, environment: Environment) -> None:
         self._books = books
         self._rule = rule
-        self._counts = counts
+        self._seen = seen
         self._environment = environment
 
     def denied(self, error: Refused | NeverFits, asked: Asked) -> AuraError:
-        """A refusal, counted."""
+        """A refusal, counted and told."""
         dimension = error.reasons[0].dimension if error.reasons else "none"
-        denied = self._counts.denied
+        denied, never = self._seen.counts.denied, isinstance(error, NeverFits)
         denied[dimension] = denied.get(dimension, 0) + 1
+        self._seen.decisions.denied(
+            asked.key, asked.owner, never=never, detail=str(error), timestamp=self._environment.wall()
+        )
         for need in asked.spec.providers:
             self._books.ledger.providers.find(need.name).denied += 1
         if isinstance(error, NeverFits):

@@ -15,6 +15,7 @@ from aura_actors.domain.runs import Runs
 from aura_actors.domain.waiting import Queue, QueueRule
 from aura_actors.domain.window import Window
 from aura_actors.messages.admission_view import Counts
+from aura_actors.messages.decisions import Decisions
 
 
 class AdmissionRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,7 @@ class Seen(msgspec.Struct, kw_only=True):
     asked: dict[str, Asked] = {}
     turns: Turns = msgspec.field(default_factory=Turns)
     counts: Counts = msgspec.field(default_factory=Counts)
+    decisions: Decisions = msgspec.field(default_factory=Decisions)
     runs: Runs = msgspec.field(default_factory=Runs)
     held_paths: HeldPaths = msgspec.field(default_factory=HeldPaths)
     draining: bool = False

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from aura_actors.edges.http.described import describe
-from aura_actors.wire import actors, admission, alerts, cleanup, feed, metrics, session
+from aura_actors.wire import actors, admission, alerts, cleanup, decisions, feed, metrics, session
 
 REF = "#/$defs/{name}"
 STATES: dict[str, Any] = {
@@ -26,6 +26,7 @@ EVENTS: dict[str, Any] = {
     "alerts": alerts.Alert,
     "actors": actors.Crashed | actors.DeadLetters,
     "cleanup": cleanup.CleanupReport,
+    "admission": decisions.DecisionsMade,
 }
 """What `data` of an event is; other topics have none."""
 SERVER = feed.Hello | feed.Subscribed | feed.Snapshot | feed.Event | feed.Heartbeat | feed.ErrorFrame

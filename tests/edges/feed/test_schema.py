@@ -31,8 +31,9 @@ def test_every_topic_is_described() -> None:
 
 
 async def test_what_a_running_daemon_says_is_in_the_schema_that_it_serves(tmp_path: Path) -> None:
-    """Greeting, answers, a state of every topic, an event, an error, a lease."""
-    wanted = {"hello", "subscribed", "error", "granted", "event", *TOPICS}
+    """Greeting, answers, a state of every topic, a crash and a decision, an error, a lease."""
+    wanted = {"hello", "subscribed", "error", "granted", "event of actors", "event of admission"}
+    wanted |= {f"snapshot of {topic}" for topic in TOPICS}
     async with open_test_runtime(tmp_path) as house:
         async with httpx2.AsyncClient() as http:
             answer = await http.get(f"{house.http}/static/feed.schema.json")
@@ -46,7 +47,7 @@ async def test_what_a_running_daemon_says_is_in_the_schema_that_it_serves(tmp_pa
                 while wanted:
                     frame = json.loads(await websocket.get_message())
                     SERVER.validate(frame)
-                    wanted -= {frame["topic"] if frame["type"] == "snapshot" else frame["type"]}
+                    wanted -= {f"{frame['type']} of {frame['topic']}" if "topic" in frame else frame["type"]}
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,9 @@ def test_a_real_load_moves_the_gauges_and_the_queue_says_why_each_waits(
         expect(page.locator("#toasts")).to_contain_text("The lease of render-2 has ended.")
         expect(page.locator("#jobs")).to_contain_text("render-3", timeout=10_000)
         expect(page.locator("#queue-empty")).to_be_visible()
+        told = page.locator("#happenings")
+        expect(told).to_contain_text("render-1 was granted")
+        expect(told).to_contain_text("1 granted, 1 revoked")
         waits.join(10)
 
     try:
@@ -84,6 +87,7 @@ def test_an_operator_drains_and_admits_again(browser: "Browser", daemon: "Callab
         page.locator("#confirm-yes").click()
         expect(drain).to_have_text("Admit again", timeout=10_000)
         expect(page.locator("#brake")).to_contain_text("nothing new is admitted")
+        expect(page.locator("#happenings li").first).to_contain_text("Draining: nothing new is admitted")
         assert served.ask("POST", "api/admission/jobs", job("late")).status_code == 503
         drain.click()
         expect(drain).to_have_text("Drain", timeout=10_000)
