@@ -109,6 +109,17 @@ async def _serving(sockets: list[socket.socket], **options: Any) -> AsyncIterato
         server.stopping.set()
 
 
+@asynccontextmanager
+async def listening(**options: Any) -> AsyncIterator[Server]:
+    """The same on a free loopback port."""
+    sockets = bind("127.0.0.1", 0)
+    try:
+        async with _serving(sockets, **options) as server:
+            yield server
+    finally:
+        release(sockets)
+
+
 @pytest.fixture
 def serve_sockets() -> Serve:
     """`async with serve_sockets(sockets, limits=...) as server`."""
@@ -118,14 +129,4 @@ def serve_sockets() -> Serve:
 @pytest.fixture
 def serve() -> Serve:
     """`async with serve(limits=..., deadlines=..., access=...) as server`."""
-
-    @asynccontextmanager
-    async def serving(**options: Any) -> AsyncIterator[Server]:
-        sockets = bind("127.0.0.1", 0)
-        try:
-            async with _serving(sockets, **options) as server:
-                yield server
-        finally:
-            release(sockets)
-
-    return serving
+    return listening
