@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -122,6 +123,18 @@ def live(page: Page) -> None:
     """Wait until the page hears the server and shows what it heard."""
     expect(page.locator("#connection-text")).to_have_text("live", timeout=20_000)
     expect(page.locator("#age")).to_contain_text("old", timeout=20_000)
+
+
+def becomes_empty(page: Page, script: str) -> None:
+    """Wait until a script finds nothing to complain about: what it looks at settles in frames of its own.
+
+    `script` is a function without arguments that gives an array, which is shown if it stays as it is.
+    """
+    try:
+        page.wait_for_function(f"({script})().length === 0", timeout=5_000)
+    except PlaywrightTimeoutError:
+        assert page.evaluate(script) == []
+        raise
 
 
 class Daemon:

@@ -1,6 +1,7 @@
 """Cleanup on the page: look first, run, see how far it is, read the report, take it back."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,8 @@ def test_a_long_run_shows_how_far_it_is_and_can_be_taken_back(
         told.happened(REPORT)
         expect(page.locator("#happenings")).to_contain_text("temp-files removed 34 items, 3.0\u00a0GiB")
         row = page.locator("#cleanup > li")
-        expect(row).to_contain_text("9 min 53 s ago: removed 34 items, 3.0\u00a0GiB, 1 failed")
+        # The clock of the page goes on while the stamps stand still.
+        expect(row).to_contain_text(re.compile("9 min 5[3-9] s ago: removed 34 items, 3.0\u00a0GiB, 1 failed"))
         row.get_by_role("button", name="Report").click()
         expect(row.locator(".report")).to_contain_text("Kept: younger5")
         expect(row.locator(".failures")).to_have_text("/data/temp/x: Permission denied")

@@ -41,8 +41,8 @@ def test_the_charts_begin_with_what_happened_before_the_page_was_opened(
         before = len(answer.value.json()["entries"])
         assert before > 5
         page.wait_for_function("async () => (await import('./static/state.js')).timeline.size >= 3")
-        chart = page.locator("#cpu-chart canvas")
-        assert chart.evaluate(INKED)
+        chart = page.locator("#cpu-chart canvas").element_handle()
+        page.wait_for_function(INKED, arg=chart, timeout=5_000)  # drawn in the frame after the one that knows it
 
     served = daemon()
     while len(served.ask("GET", "api/metrics/history").json()["entries"]) < 12:
