@@ -15,7 +15,6 @@ from typing import Any
 import httpx2
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
-from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -125,16 +124,12 @@ def live(page: Page) -> None:
     expect(page.locator("#age")).to_contain_text("old", timeout=20_000)
 
 
-def becomes_empty(page: Page, script: str) -> None:
-    """Wait until a script finds nothing to complain about: what it looks at settles in frames of its own.
-
-    `script` is a function without arguments that gives an array, which is shown if it stays as it is.
-    """
-    try:
-        page.wait_for_function(f"({script})().length === 0", timeout=5_000)
-    except PlaywrightTimeoutError:
-        assert page.evaluate(script) == []
-        raise
+def settles(page: Page, script: str, wanted: Any, arg: Any = None) -> None:
+    """Wait until the script gives this. The page's policy forbids `eval`, with which Playwright would wait."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while (found := page.evaluate(script, arg)) != wanted and time.monotonic() < end:
+        page.wait_for_timeout(50)
+    assert found == wanted
 
 
 class Daemon:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.external.page.conftest import live
+from tests.external.page.conftest import live, settles
 
 if TYPE_CHECKING:
     from tests.external.page.conftest import Browser, Daemon
@@ -40,9 +40,8 @@ def test_the_charts_begin_with_what_happened_before_the_page_was_opened(
             live(page)
         before = len(answer.value.json()["entries"])
         assert before > 5
-        page.wait_for_function("async () => (await import('./static/state.js')).timeline.size >= 3")
-        chart = page.locator("#cpu-chart canvas").element_handle()
-        page.wait_for_function(INKED, arg=chart, timeout=5_000)  # drawn in the frame after the one that knows it
+        settles(page, "async () => (await import('./static/state.js')).timeline.size >= 3", True)
+        settles(page, INKED, True, page.locator("#cpu-chart canvas").element_handle())
 
     served = daemon()
     while len(served.ask("GET", "api/metrics/history").json()["entries"]) < 12:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.external.page.conftest import live
+from tests.external.page.conftest import live, settles
 
 if TYPE_CHECKING:
     from tests.external.page.conftest import Browser, Daemon
@@ -83,7 +83,7 @@ def test_below_a_path_of_a_reverse_proxy_everything_works(
         page.locator("#token").press("Enter")
         live(page)
         expect(page.locator("#actors")).to_contain_text("sampler", timeout=10_000)
-        page.wait_for_function("async () => (await import('./static/state.js')).timeline.size >= 2")
+        settles(page, "async () => (await import('./static/state.js')).timeline.size >= 2", True)
         page.locator("#drain").click()
         page.locator("#confirm-yes").click()
         expect(page.locator("#brake")).to_contain_text("Draining", timeout=10_000)

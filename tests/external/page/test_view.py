@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.external.page.conftest import becomes_empty, live
+from tests.external.page.conftest import live, settles
 
 if TYPE_CHECKING:
     from tests.external.page.conftest import Browser, Daemon
@@ -68,8 +68,8 @@ def test_on_a_phone_nothing_is_cut_off(browser: "Browser", daemon: "Callable[...
         expect(page.locator("#jobs tr")).to_have_count(3, timeout=10_000)
         for width in (390, 360):
             page.set_viewport_size({"width": width, "height": 780})
-            becomes_empty(page, BEYOND)  # a chart takes its new size a frame after the page
-            page.wait_for_function(f"document.documentElement.scrollWidth === {width}", timeout=5_000)
+            settles(page, BEYOND, [])  # a chart takes its new size a frame after the page
+            settles(page, "document.documentElement.scrollWidth", width)
 
     browser.visit(served.url, look)
 
@@ -85,8 +85,8 @@ def test_every_text_can_be_read_in_light_and_dark_and_everything_has_a_name(
         expect(page.locator("#jobs tr")).to_have_count(3, timeout=10_000)
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            becomes_empty(page, PALE)
-        becomes_empty(page, NAMELESS)
+            settles(page, PALE, [])
+        settles(page, NAMELESS, [])
 
     browser.visit(served.url, look)
 
