@@ -1,4 +1,8 @@
-"""The page in a real browser: a browser that notes every complaint, and a daemon in a process of its own."""
+"""The page in a real browser: a browser that notes every complaint, and daemons in processes of their own.
+
+Each costs a second of processor time to start, so the tests of a worker share them as far as they can: `served` is
+left as it was found, `guarded` is only looked at, and `daemon` is for those that need settings of their own.
+"""
 
 import contextlib
 import json
@@ -26,6 +30,12 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_SECONDS = 20
+EVERYDAY = {
+    "AURA_ADMISSION__CPU_THRESHOLD_PERCENT": "100",
+    "AURA_ADMISSION__MEMORY_THRESHOLD_PERCENT": "100",
+    "AURA_ADMISSION__RESERVED_FOR_UI": "0",
+    "AURA_ADMISSION__JOB_SLOTS": "3",
+}
 LISTEN = """
 addEventListener("securitypolicyviolation",
   (event) => console.error("policy:", event.violatedDirective, event.blockedURI));
@@ -72,7 +82,10 @@ class Browser:
         self._chromium = chromium
 
     def visit(self, url: str, look: Callable[[Page], None], **context: Any) -> None:
-        """Open the page, look at it, close it. Blocking: call it in a thread where Trio runs."""
+        """Open the page, look at it, close it. Blocking: call it in a thread where Trio runs.
+
+        Nothing glides unless `context` wants it: painting that costs more than the rest of the graphics.
+        """
 
         def looking(page: Page) -> None:
             page.add_init_script(LISTEN)
@@ -83,7 +96,7 @@ class Browser:
             page.goto(url)
             look(page)
 
-        self._chromium.show(looking, context)
+        self._chromium.show(looking, {"reduced_motion": "reduce", **context})
 
     def _hear(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and not any(each in text for each in self.forgiven):
@@ -145,6 +158,11 @@ class Daemon:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def is_up(self) -> bool:
+        """Until it was ended."""
+        return self._process is not None
+
+    @property
     def url(self) -> str:
         """Where the page is."""
         return f"http://127.0.0.1:{self.port}/"
@@ -182,6 +200,13 @@ class Daemon:
             self._process.wait(20)
             self._process = None
 
+    def clear(self) -> None:
+        """Nobody holds anything, nobody waits, and whoever comes is admitted."""
+        self.ask("POST", "api/admission/drain", {"on": False})
+        jobs = self.ask("GET", "api/admission/jobs").json()
+        for job in jobs["active"] + jobs["queue"]:
+            self.ask("POST", f"api/admission/jobs/{job['jobId']}/revoke")
+
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
         """One request, not through any proxy of the environment."""
         return self._ask(None, method, path, body, headers)
@@ -198,15 +223,51 @@ class Daemon:
             return client.request(method, path, json=body, headers=headers)
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+@contextlib.contextmanager
+def daemons(folder: Path) -> Iterator[Callable[..., Daemon]]:
     """Start a daemon with a configuration, and settings by the name of their environment variable."""
     with contextlib.ExitStack() as running:
 
         def make(config: str = "", **settings: str) -> Daemon:
-            made = Daemon(tmp_path, config, **settings)
+            made = Daemon(folder, config, **settings)
             running.callback(made.end)
             made.start()
             return made
 
         yield make
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """A daemon of one's own."""
+    with daemons(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def everyday(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Admits whatever fits into three slots, however busy the machine is."""
+    folder = tmp_path_factory.mktemp("everyday")
+    with daemons(folder) as make:
+        yield make(AURA_HTTP__UNIX=str(folder / "socket"), **EVERYDAY)
+
+
+@pytest.fixture
+def served(everyday: Daemon) -> Iterator[Daemon]:
+    """Running and with nothing to do; what a test leaves behind is cleared away."""
+    yield everyday
+    if not everyday.is_up:
+        everyday.start()
+    everyday.clear()
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """The token `s3cret` opens everything, `only-read` what can be read."""
+    folder = tmp_path_factory.mktemp("guarded")
+    token = folder / "token"
+    token.write_text("only-read")
+    token.chmod(0o600)
+    viewer = f'[[http.tokens]]\nname = "viewer"\nscopes = ["read"]\ntoken_file = "{token}"\n'
+    with daemons(folder) as make:
+        yield make(viewer, AURA_HTTP__TOKEN="s3cret")

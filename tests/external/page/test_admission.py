@@ -4,8 +4,6 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,12 +16,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.external
 
-CALM: dict[str, str] = {
-    "AURA_ADMISSION__CPU_THRESHOLD_PERCENT": "100",
-    "AURA_ADMISSION__MEMORY_THRESHOLD_PERCENT": "100",
-    "AURA_ADMISSION__RESERVED_FOR_UI": "0",
-    "AURA_ADMISSION__JOB_SLOTS": "2",
-}
 HOG = "import time; held = bytearray(b'x') * 300_000_000; print('held', flush=True); time.sleep(50)"
 
 
@@ -32,9 +24,8 @@ def job(name: str, **more: Any) -> dict[str, Any]:
 
 
 def test_a_real_load_moves_the_gauges_and_the_queue_says_why_each_waits(
-    browser: "Browser", daemon: "Callable[..., Daemon]", tmp_path: Path
+    browser: "Browser", served: "Daemon"
 ) -> None:
-    served = daemon(AURA_HTTP__UNIX=str(tmp_path / "socket"), **CALM)
     hog = subprocess.Popen([sys.executable, "-c", HOG], stdout=subprocess.PIPE)
 
     def look(page: Page) -> None:
@@ -43,21 +34,22 @@ def test_a_real_load_moves_the_gauges_and_the_queue_says_why_each_waits(
         expect(page.locator("#queue-empty")).to_have_text("Nobody waits.")
         answer = served.ask_here("POST", "api/admission/jobs", job("render-1", pid=hog.pid))
         assert answer.status_code == 201, answer.text
-        assert served.ask("POST", "api/admission/jobs", job("render-2")).status_code == 201
+        for name in ("render-2", "render-3"):
+            assert served.ask("POST", "api/admission/jobs", job(name)).status_code == 201
         used = page.locator("#jobs tr", has_text="render-1").locator(".used .bar")
         expect(used).to_have_attribute("aria-valuenow", re.compile(r"^([7-9]|\d\d)\d(\.\d)?$"), timeout=15_000)
         waits = threading.Thread(
-            target=served.ask, args=("POST", "api/admission/jobs", job("render-3", waitSeconds=30))
+            target=served.ask, args=("POST", "api/admission/jobs", job("render-4", waitSeconds=30))
         )
         waits.start()
         place = page.locator("#queue > li")
-        expect(place).to_contain_text("render-3", timeout=10_000)
-        expect(place.locator(".reasons")).to_contain_text("all 2 job slots are taken")
+        expect(place).to_contain_text("render-4", timeout=10_000)
+        expect(place.locator(".reasons")).to_contain_text("all 3 job slots are taken")
         expect(place).to_contain_text(re.compile(r"waits for [2-9] s"), timeout=10_000)
         page.locator("#jobs tr", has_text="render-2").get_by_role("button", name="Revoke").click()
         page.get_by_role("dialog").get_by_role("button", name="End it").click()
         expect(page.locator("#toasts")).to_contain_text("The lease of render-2 has ended.")
-        expect(page.locator("#jobs")).to_contain_text("render-3", timeout=10_000)
+        expect(page.locator("#jobs")).to_contain_text("render-4", timeout=10_000)
         expect(page.locator("#queue-empty")).to_be_visible()
         told = page.locator("#happenings")
         expect(told).to_contain_text("render-1 was granted")
@@ -73,9 +65,7 @@ def test_a_real_load_moves_the_gauges_and_the_queue_says_why_each_waits(
         hog.communicate()
 
 
-def test_an_operator_drains_and_admits_again(browser: "Browser", daemon: "Callable[..., Daemon]") -> None:
-    served = daemon(**CALM)
-
+def test_an_operator_drains_and_admits_again(browser: "Browser", served: "Daemon") -> None:
     def look(page: Page) -> None:
         live(page)
         drain = page.locator("#drain")
@@ -95,14 +85,7 @@ def test_an_operator_drains_and_admits_again(browser: "Browser", daemon: "Callab
     assert served.ask("POST", "api/admission/jobs", job("late")).status_code == 201
 
 
-def test_whoever_may_only_read_is_offered_nothing_else(
-    browser: "Browser", daemon: "Callable[..., Daemon]", tmp_path: Path
-) -> None:
-    token = tmp_path / "token"
-    token.write_text("only-read")
-    token.chmod(0o600)
-    served = daemon(f'[[http.tokens]]\nname = "viewer"\nscopes = ["read"]\ntoken_file = "{token}"\n', **CALM)
-
+def test_whoever_may_only_read_is_offered_nothing_else(browser: "Browser", guarded: "Daemon") -> None:
     def look(page: Page) -> None:
         page.locator("#token").fill("only-read")
         with page.expect_response("**/api/access") as answer:
@@ -113,4 +96,4 @@ def test_whoever_may_only_read_is_offered_nothing_else(
         expect(page.locator("#drain")).to_be_hidden()
         expect(page.get_by_role("button", name="Dry run")).to_be_hidden()
 
-    browser.visit(served.url, look)
+    browser.visit(guarded.url, look)

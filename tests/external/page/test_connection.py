@@ -2,7 +2,6 @@
 
 import signal
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,18 +19,18 @@ INKED = "(c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.so
 BROKEN = ("WebSocket connection to", "ERR_CONNECTION_REFUSED")
 
 
-def test_the_page_moves_and_asks_nobody_else(browser: "Browser", daemon: "Callable[..., Daemon]") -> None:
+def test_the_page_moves_and_asks_nobody_else(browser: "Browser", served: "Daemon") -> None:
     def look(page: Page) -> None:
         live(page)
         clock = page.locator(UPTIME)
         expect(clock).not_to_have_text(clock.inner_text(), timeout=15_000)
         expect(page.locator("#actors")).to_contain_text("sampler")
 
-    browser.visit(daemon().url, look)
+    browser.visit(served.url, look)
 
 
 def test_the_charts_begin_with_what_happened_before_the_page_was_opened(
-    browser: "Browser", daemon: "Callable[..., Daemon]"
+    browser: "Browser", served: "Daemon"
 ) -> None:
     def look(page: Page) -> None:
         page.wait_for_load_state("networkidle")  # the same question of the first load is answered
@@ -43,16 +42,12 @@ def test_the_charts_begin_with_what_happened_before_the_page_was_opened(
         settles(page, "async () => (await import('./static/state.js')).timeline.size >= 3", True)
         settles(page, INKED, True, page.locator("#cpu-chart canvas").element_handle())
 
-    served = daemon()
     while len(served.ask("GET", "api/metrics/history").json()["entries"]) < 12:
         time.sleep(0.1)
     browser.visit(served.url, look)
 
 
-def test_a_daemon_that_was_killed_and_started_again_is_found_again(
-    browser: "Browser", daemon: "Callable[..., Daemon]"
-) -> None:
-    served = daemon()
+def test_a_daemon_that_was_killed_and_started_again_is_found_again(browser: "Browser", served: "Daemon") -> None:
     browser.forgiven = BROKEN
 
     def look(page: Page) -> None:
@@ -69,7 +64,7 @@ def test_a_daemon_that_was_killed_and_started_again_is_found_again(
 
 
 def test_the_token_is_asked_for_kept_for_the_tab_and_forgotten_on_request(
-    browser: "Browser", daemon: "Callable[..., Daemon]"
+    browser: "Browser", guarded: "Daemon"
 ) -> None:
     def look(page: Page) -> None:
         box = page.locator('input[type="password"]')
@@ -88,4 +83,4 @@ def test_the_token_is_asked_for_kept_for_the_tab_and_forgotten_on_request(
         expect(box).to_be_visible(timeout=15_000)
 
     browser.forgiven = ("401",)
-    browser.visit(daemon(AURA_HTTP__TOKEN="s3cret").url, look)
+    browser.visit(guarded.url, look)

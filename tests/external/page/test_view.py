@@ -1,6 +1,5 @@
 """How the page can be used: on a phone, by keyboard alone, in light and dark, with everything named."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
@@ -59,8 +58,7 @@ def crowd(served: "Daemon") -> None:
         served.ask("POST", "api/admission/jobs", body)
 
 
-def test_on_a_phone_nothing_is_cut_off(browser: "Browser", daemon: "Callable[..., Daemon]") -> None:
-    served = daemon(AURA_ADMISSION__CPU_THRESHOLD_PERCENT="100", AURA_ADMISSION__JOB_SLOTS="3")
+def test_on_a_phone_nothing_is_cut_off(browser: "Browser", served: "Daemon") -> None:
     crowd(served)
 
     def look(page: Page) -> None:
@@ -75,9 +73,8 @@ def test_on_a_phone_nothing_is_cut_off(browser: "Browser", daemon: "Callable[...
 
 
 def test_every_text_can_be_read_in_light_and_dark_and_everything_has_a_name(
-    browser: "Browser", daemon: "Callable[..., Daemon]"
+    browser: "Browser", served: "Daemon"
 ) -> None:
-    served = daemon(AURA_ADMISSION__CPU_THRESHOLD_PERCENT="100", AURA_ADMISSION__JOB_SLOTS="3")
     crowd(served)
 
     def look(page: Page) -> None:
@@ -91,7 +88,7 @@ def test_every_text_can_be_read_in_light_and_dark_and_everything_has_a_name(
     browser.visit(served.url, look)
 
 
-def test_the_keyboard_is_enough(browser: "Browser", daemon: "Callable[..., Daemon]") -> None:
+def test_the_keyboard_is_enough(browser: "Browser", served: "Daemon") -> None:
     def look(page: Page) -> None:
         live(page)
         page.keyboard.press("?")
@@ -116,4 +113,4 @@ def test_the_keyboard_is_enough(browser: "Browser", daemon: "Callable[..., Daemo
         page.keyboard.press("p")
         expect(clock).not_to_have_text(stood)
 
-    browser.visit(daemon().url, look)
+    browser.visit(served.url, look)
