@@ -97,3 +97,29 @@ def test_whoever_may_only_read_is_offered_nothing_else(browser: "Browser", guard
         expect(page.get_by_role("button", name="Dry run")).to_be_hidden()
 
     browser.visit(guarded.url, look)
+
+
+MANY = """async () => {
+  const { remember } = await import("./static/views/happenings.js");
+  const ts = new Date().toISOString();
+  remember({ topic: "alerts", ts, data: { text: "memory is at 95 %", clearedAt: null } });
+  const latest = [{ key: "a-job", detail: "memory: no room" }];
+  for (let granted = 2; granted < 40; granted++) {
+    remember({ topic: "admission", ts, data: { counts: { granted, refused: 1 }, latest } });
+  }
+  remember({ topic: "admission", ts, data: { counts: { never: 1 }, latest } });
+}"""
+
+
+def test_decisions_leave_room_for_what_is_rare(browser: "Browser", served: "Daemon") -> None:
+    def look(page: Page) -> None:
+        live(page)
+        page.evaluate(MANY)
+        lines = page.locator("#happenings li")
+        expect(lines).to_have_count(11)
+        expect(lines.first).to_contain_text("a-job does not fit this machine: memory: no room")
+        expect(lines.first).to_have_attribute("data-level", "high")
+        expect(lines.nth(1)).to_contain_text("39 granted, 1 refused")
+        expect(lines.last).to_contain_text("Memory is at 95 %")
+
+    browser.visit(served.url, look)
