@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from aura_actors.config import check_exposure, load, to_toml
+from aura_actors.config.certificate import read_certificate
 
 
 def show(config: Annotated[Path | None, Parameter(help="TOML file with the configuration.")] = None) -> None:
@@ -16,5 +17,7 @@ def show(config: Annotated[Path | None, Parameter(help="TOML file with the confi
 
 def check(file: Annotated[Path, Parameter(help="TOML file to check.")], /) -> None:
     """Say whether `serve --config FILE` would accept this file, in this environment."""
-    check_exposure(load(file, os.environ, {}))
+    settings = load(file, os.environ, {})
+    check_exposure(settings)
+    read_certificate(settings)
     print(f"{file}: ok")

@@ -5,7 +5,6 @@ answer but a problem document, and never loads the server.
 """
 
 import os
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -19,6 +18,7 @@ from cyclopts import Parameter
 
 from aura_actors.cli.text import printable
 from aura_actors.client.run.remote import Reply
+from aura_actors.client.trust import tls_fault, trusted
 from aura_actors.errors import Conflict, Gone, InvalidValue, NotFound, Unavailable, UsageError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
@@ -108,6 +108,8 @@ class Daemon:
         except httpx2.TimeoutException as error:
             raise Unavailable(f"the daemon at {self.url} did not answer in time; is it the right --url?") from error
         except httpx2.ConnectError as error:
+            if fault := tls_fault(error):
+                raise Unavailable(f"no daemon answers at {self.url}: {fault}") from error
             raise Unavailable(
                 f"no daemon answers at {self.url}: "
                 "start one with `aura-actors serve`, or say where it is with --url"
@@ -147,13 +149,11 @@ def _client(where: str, option: str, token: str | None) -> httpx2.Client:
     parts = _split(where, option)
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     timeout = httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
-    if parts.scheme == "https":
-        return httpx2.Client(base_url=where, headers=headers, timeout=timeout)
-    # No TLS below: an empty context spares the 0.1 s that loading the certificate store takes. And a proxy of the
-    # environment has no business between us and a daemon on this machine or next to it.
-    nothing_trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # A proxy of the environment has no business between us and a daemon on this machine or next to it.
     transport = httpx2.HTTPTransport(
-        verify=nothing_trusted, trust_env=False, uds=parts.path if parts.scheme == "unix" else None
+        verify=trusted(parts.scheme == "https"),
+        trust_env=False,
+        uds=parts.path if parts.scheme == "unix" else None,
     )
     base_url = "http://localhost" if parts.scheme == "unix" else where
     return httpx2.Client(base_url=base_url, transport=transport, headers=headers, timeout=timeout, trust_env=False)

@@ -3,10 +3,8 @@
 Owns the notation, the choice of transport and the time that a connection may take. Sends nothing.
 """
 
-import functools
 import ipaddress
 import os
-import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
+from aura_actors.client.trust import trusted
 from aura_actors.errors import InvalidValue
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
@@ -57,7 +56,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         return "http://localhost" if self.socket_path is not None else self.url
 
     def _transport(self) -> dict[str, Any]:
-        return {"verify": _trusted(self._base.startswith("https")), "trust_env": False, "uds": self.socket_path}
+        return {"verify": trusted(self._base.startswith("https")), "trust_env": False, "uds": self.socket_path}
 
     def _options(self) -> dict[str, Any]:
         timeout = httpx2.Timeout(CONNECT_SECONDS, pool=None)
@@ -67,12 +66,6 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Without the token: a log line may hold this."""
         return f"Address({self.url})"
-
-
-@functools.cache
-def _trusted(secure: bool) -> ssl.SSLContext:
-    """Made once: loading the certificate store takes 0.1 s, and without TLS nothing is loaded."""
-    return httpx2.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def address_of(url: str | None, token: str | None, environ: Mapping[str, str] = os.environ) -> Address:

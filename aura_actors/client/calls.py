@@ -15,6 +15,7 @@ import msgspec
 
 from aura_actors.client.address import CONNECT_SECONDS, Address
 from aura_actors.client.answers import decoded, error_of
+from aura_actors.client.trust import reason_of
 from aura_actors.errors import Unreachable
 
 ANSWER_SECONDS: Final = 15.0
@@ -60,11 +61,11 @@ class Calls:
             async with turn, self._connection() as client:
                 answer = await client.request(method, path, content=content, headers=headers, timeout=timeout)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise Unreachable(f"no daemon answers at {url}: {_reason(error)}") from error
+            raise Unreachable(f"no daemon answers at {url}: {reason_of(error)}") from error
         except httpx2.TimeoutException as error:
             raise Unreachable(f"the daemon at {url} did not answer within {within:g} s", sent=True) from error
         except httpx2.HTTPError as error:
-            raise Unreachable(f"the connection to {url} was lost: {_reason(error)}", sent=True) from error
+            raise Unreachable(f"the connection to {url} was lost: {reason_of(error)}", sent=True) from error
         if answer.status_code >= HTTPStatus.MULTIPLE_CHOICES:
             raise error_of(answer.status_code, answer.content, url=url)
         return answer
@@ -97,7 +98,3 @@ class Calls:
             else:
                 with anyio.CancelScope(shield=True):
                     await client.aclose()
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

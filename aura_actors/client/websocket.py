@@ -19,6 +19,7 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from aura_actors.client.address import CONNECT_SECONDS, Address
 from aura_actors.client.answers import error_of
+from aura_actors.client.trust import reason_of
 from aura_actors.errors import Unreachable, UsageError
 
 READ_BYTES: Final = 65_536
@@ -124,5 +125,5 @@ async def _upgraded(client: httpx2.AsyncClient, headers: dict[str, str], url: st
             return WebSocket(client, response, url)
         content = await response.aread()
     except httpx2.HTTPError as error:
-        raise Unreachable(f"no daemon answers at {url}: {str(error) or type(error).__name__}") from error
+        raise Unreachable(f"no daemon answers at {url}: {reason_of(error)}") from error
     raise error_of(response.status_code, content, url=url)

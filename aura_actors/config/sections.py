@@ -46,6 +46,10 @@ class Http(Section, frozen=True, kw_only=True):
     """A file that holds the token."""
     tokens: Annotated[tuple[HttpToken, ...], Tokens()] = ()
     """Tables `[[http.tokens]]` with `name`, `scopes` (of read, admit, operate) and `token` or `token_file`."""
+    tls_cert: Annotated[Path | None, FilePath()] = None
+    """A certificate in PEM form, with the chain that leads to it: the port speaks TLS, the unix socket does not."""
+    tls_key: Annotated[Path | None, FilePath()] = None
+    """Its private key in PEM form, without a password."""
     trusted_proxies: Annotated[tuple[str, ...], ListOf(Network("unix"))] = ()
     """Addresses and networks whose X-Forwarded-For is believed; "unix" for whoever connects to the unix socket."""
     allowed_hosts: Names = ()
@@ -56,6 +60,11 @@ class Http(Section, frozen=True, kw_only=True):
     """The path below which a reverse proxy publishes us."""
     max_body: Annotated[int, Size(1)] = 64 * 1024
     """The largest request body."""
+
+    @property
+    def scheme(self) -> str:
+        """Of the addresses of the port."""
+        return "http" if self.tls_cert is None else "https"
 
     @property
     def secrets(self) -> tuple[str, ...]:

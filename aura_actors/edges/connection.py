@@ -7,10 +7,11 @@ bytes lie there, so that waiting for the rest of a slow head would be a busy loo
 
 import os
 import socket
+import ssl
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import trio
 
@@ -28,10 +29,14 @@ class Connection(trio.abc.HalfCloseableStream):
     `send_seconds`: the longest that a peer may take to accept another 64 KiB of a `send_all` before it is cut off.
     """
 
-    __slots__ = ("_ahead", "_descriptor", "_ended", "_send_seconds", "_stream", "lost", "peer")
+    __slots__ = ("_ahead", "_descriptor", "_ended", "_send_seconds", "_socket", "_stream", "lost", "peer")
+
+    scheme: ClassVar[str] = "http"
+    """Of the addresses that lead here."""
 
     def __init__(self, stream: trio.SocketStream, *, send_seconds: float) -> None:
-        self._stream = stream
+        self._stream: trio.abc.HalfCloseableStream = stream
+        self._socket = stream.socket
         self._send_seconds = send_seconds
         self._descriptor = stream.socket.fileno()
         """Of the socket; none, -1, once it is closed: the number may be another's then."""
@@ -47,9 +52,9 @@ class Connection(trio.abc.HalfCloseableStream):
         return "" if self.peer.address is None else self.peer.address[0]
 
     @property
-    def socket(self) -> trio.socket.SocketType:
+    def socket(self) -> trio.socket.SocketType | ssl.SSLSocket:
         """The socket below; Hypercorn asks it for both addresses."""
-        return self._stream.socket
+        return self._socket
 
     async def look_ahead(self, decide: Callable[[bytes], T | None], max_bytes: int) -> T | None:
         """Read ahead until `decide` has an answer to all bytes so far; None if the peer ends before that."""
@@ -100,7 +105,7 @@ class Connection(trio.abc.HalfCloseableStream):
     async def send_some(self, data: memoryview) -> int:
         """Send what the socket takes, waiting until it takes any; returns the number of bytes taken."""
         try:
-            return await self.socket.send(data)
+            return await self._socket.send(data)
         except OSError as error:
             raise trio.BrokenResourceError(str(error)) from error
 

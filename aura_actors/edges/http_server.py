@@ -133,8 +133,11 @@ class _Server(TCPServer):
             self._life.cancel()
 
     async def _read_data(self) -> None:
-        if isinstance(self.protocol.protocol, H11Protocol):
-            self.protocol.protocol.can_read = _Pause(self._read_ahead)
+        protocol = self.protocol.protocol
+        # Hypercorn asks whether its stream is one of Trio's over TLS; ours says so itself.
+        self.protocol.ssl = protocol.ssl = self._connection.scheme == "https"
+        if isinstance(protocol, H11Protocol):
+            protocol.can_read = _Pause(self._read_ahead)
         while data := await self._receive():
             if not self._over:
                 await self.protocol.handle(RawData(data))

@@ -8,7 +8,8 @@ an incarnation: this works on duplicates, so that clients only wait while it is 
 
 import errno
 import socket
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from hypercorn.typing import ASGIFramework
 from aura_actors.edges.connection import Connection
 from aura_actors.edges.head import MAX_HEAD_BYTES, Other, RequestHead, route
 from aura_actors.edges.http_server import HttpServer, configure
+from aura_actors.edges.tls import HandshakeFailed, TlsConnection
 
 _OVERLOADED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _NO_HTTP2 = b"HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -43,7 +45,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """How long things may take, in seconds. The three of the stop add up to less than two."""
 
     head: float = 5.0
-    """From accept until it is clear who the connection is for."""
+    """From accept until it is clear who the connection is for, the handshake of TLS included."""
     send: float = 30.0
     """For a peer to take another 64 KiB of an HTTP answer."""
     keep_alive: float = 15.0
@@ -62,6 +64,8 @@ class ListenerStatistics(msgspec.Struct, frozen=True, kw_only=True):
     accepted_total: int
     failures_total: int
     """Connections that ended with an exception, which went no further."""
+    handshakes_failed_total: int
+    """Connections that did not come to speak TLS."""
     overloads_total: int
     """Accepts that failed because the process or the machine was out of descriptors or memory."""
 
@@ -69,7 +73,8 @@ class ListenerStatistics(msgspec.Struct, frozen=True, kw_only=True):
 class Listener:
     """A supervised service over listening sockets (TCP and unix) that stay the caller's.
 
-    `hypercorn` overrides attributes of Hypercorn's `Config`.
+    `tls` is asked for each TCP connection: what it is to be encrypted with, None for not at all. `hypercorn`
+    overrides attributes of Hypercorn's `Config`.
     """
 
     def __init__(
@@ -80,12 +85,14 @@ class Listener:
         *,
         root_path: str = "",
         timing: Timing | None = None,
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
         **hypercorn: Any,
     ) -> None:
         self._sockets = tuple(sockets)
         self._app = app
         self._feed = feed
         self._timing = timing or Timing()
+        self._tls = tls
         self._config = configure(
             root_path=root_path,
             keep_alive_seconds=self._timing.keep_alive,
@@ -97,7 +104,7 @@ class Listener:
         self._open: set[Connection] = set()
         self._undecided: set[Connection] = set()
         self._one_closed = trio.Event()
-        self._accepted = self._failures = self._overloads = 0
+        self._accepted = self._failures = self._handshakes_failed = self._overloads = 0
         self._log = structlog.get_logger("aura_actors.listener")
 
     def statistics(self) -> ListenerStatistics:
@@ -106,6 +113,7 @@ class Listener:
             connections=len(self._open),
             accepted_total=self._accepted,
             failures_total=self._failures,
+            handshakes_failed_total=self._handshakes_failed,
             overloads_total=self._overloads,
         )
 
@@ -171,7 +179,11 @@ class Listener:
 
     async def _guard(self, stream: trio.SocketStream, http: HttpServer) -> None:
         """Nothing that happens on one connection reaches the others."""
-        connection = Connection(stream, send_seconds=self._timing.send)
+        try:
+            connection = self._connection(stream)
+        except HandshakeFailed:
+            self._handshakes_failed += 1
+            return
         self._open.add(connection)
         try:
             await self._dispatch(connection, http)
@@ -184,12 +196,21 @@ class Listener:
             closed, self._one_closed = self._one_closed, trio.Event()
             closed.set()
 
+    def _connection(self, stream: trio.SocketStream) -> Connection:
+        context = None if stream.socket.family == socket.AF_UNIX else self._tls()
+        if context is None:
+            return Connection(stream, send_seconds=self._timing.send)
+        return TlsConnection(stream, context, send_seconds=self._timing.send)
+
     async def _dispatch(self, connection: Connection, http: HttpServer) -> None:
         answer = None
         self._undecided.add(connection)
         try:
             with trio.move_on_after(self._timing.head):
                 answer = await connection.look_ahead(self._route, MAX_HEAD_BYTES)
+        except HandshakeFailed:
+            self._handshakes_failed += 1
+            return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
         finally:

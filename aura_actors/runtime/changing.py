@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from aura_actors.config import Settings
+from aura_actors.config.certificate import CERT, Certificate, read_certificate
 from aura_actors.config.section import Section
 from aura_actors.errors import InvalidValue
 from aura_actors.runtime import cleaning, rules
@@ -19,6 +20,8 @@ from aura_actors.runtime.parts import Parts
 
 ACCESS: Final = ("token", "token_file", "tokens", "allowed_hosts", "allowed_origins", "trusted_proxies")
 """Keys of `[http]` that hold at once: for what is asked and who connects from then on."""
+CERTIFICATE: Final = ("tls_cert", "tls_key")
+"""Keys of `[http]` that hold at once, for who connects from then on, where TLS was spoken before and still is."""
 BUILT_IN: Final = ("bytes_per_job",)
 """Keys of `[admission]` that the edges go by too."""
 FOLDERS_SECONDS: Final = 5.0
@@ -34,9 +37,16 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     """They do not yet."""
 
 
-async def check(parts: Parts, new: Settings) -> None:
-    """Whether these settings can hold here, which their text alone does not say. Raises `InvalidValue`."""
-    settings = merged(parts.settings, new)
+async def check(parts: Parts, new: Settings) -> Certificate | None:
+    """Whether these settings can hold here, which their text alone does not say. Raises `InvalidValue`.
+
+    The certificate that they name, as its files are now.
+    """
+    await _check_folders(parts, merged(parts.settings, new))
+    return await trio.to_thread.run_sync(read_certificate, new, limiter=parts.threads.limiter("certificate"))
+
+
+async def _check_folders(parts: Parts, settings: Settings) -> None:
     if settings.cleanup == parts.settings.cleanup:
         return
     try:
@@ -54,10 +64,14 @@ async def check(parts: Parts, new: Settings) -> None:
         raise InvalidValue(text, path="cleanup") from None
 
 
-async def change(parts: Parts, new: Settings) -> Changed:
-    """Go by these settings, which `check` has nothing against, as far as that can be done in a running runtime."""
+async def change(parts: Parts, new: Settings, certificate: Certificate | None = None) -> Changed:
+    """Go by these settings, which `check` has nothing against, as far as that can be done in a running runtime.
+
+    `certificate` is what `check` has read.
+    """
     old = parts.settings
     settings = parts.settings = merged(old, new)
+    renewed = _show(parts, certificate)
     parts.alerts.change(rules.thresholds(settings))
     for door in parts.doors:
         door.access = rules.access(settings, parts.sockets)
@@ -66,14 +80,25 @@ async def change(parts: Parts, new: Settings) -> Changed:
         await parts.supervisor.restart_child("admission")
     if settings.cleanup != old.cleanup:
         await parts.supervisor.restart_child("cleanup")
-    return Changed(now=differences(old, settings), at_next_start=differences(settings, new))
+    now = tuple(sorted({*differences(old, settings), *renewed}))
+    return Changed(now=now, at_next_start=differences(settings, new))
+
+
+def _show(parts: Parts, certificate: Certificate | None) -> tuple[str, ...]:
+    """Show this certificate to who connects from now on. The key whose file holds another one than before."""
+    before = parts.certificate
+    if before is None or certificate is None or before.digest == certificate.digest:
+        return ()
+    parts.certificate = certificate
+    return (CERT,)
 
 
 def merged(old: Settings, new: Settings) -> Settings:
     """The old settings with everything of the new ones that can hold at once."""
+    tls = CERTIFICATE if old.http.scheme == new.http.scheme else ()
     return msgspec.structs.replace(
         old,
-        http=msgspec.structs.replace(old.http, **{key: getattr(new.http, key) for key in ACCESS}),
+        http=msgspec.structs.replace(old.http, **{key: getattr(new.http, key) for key in (*ACCESS, *tls)}),
         admission=msgspec.structs.replace(new.admission, **{key: getattr(old.admission, key) for key in BUILT_IN}),
         providers=new.providers,
         alerts=new.alerts,

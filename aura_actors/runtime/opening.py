@@ -14,6 +14,7 @@ from pathlib import Path
 import trio
 
 from aura_actors.config import Settings
+from aura_actors.config.certificate import Certificate, read_certificate
 from aura_actors.edges.http import page
 from aura_actors.runtime.held import Held, hold
 from aura_actors.runtime.library import Runtime
@@ -32,7 +33,8 @@ async def open_runtime(
 
     Without `settings` everything has its default and the data directory is a private one, gone at the end: leases
     taken in this program end with it anyway. With `sockets` (bound, listening, the caller's to close) it
-    serves HTTP and the feed on them. Raises `AlreadyServed` where another runtime has the data directory, and
+    serves HTTP and the feed on them, over TLS where `[http]` names a certificate. Raises `InvalidValue` where that
+    cannot be used, `AlreadyServed` where another runtime has the data directory, and
     `GaveUp`, in a group, if a part keeps crashing.
     """
     folder = None
@@ -41,9 +43,9 @@ async def open_runtime(
         make = partial(tempfile.TemporaryDirectory, prefix="aura-actors-")
         folder = await trio.to_thread.run_sync(make, limiter=own_thread)
         settings = Settings(data_dir=Path(folder.name))
-    held = await trio.to_thread.run_sync(_hold, settings, limiter=own_thread)
+    held, certificate = await trio.to_thread.run_sync(_hold, settings, limiter=own_thread)
     try:
-        parts = Parts(settings, held, sockets, surroundings or Surroundings())
+        parts = Parts(settings, held, sockets, surroundings or Surroundings(), certificate)
         stopping = trio.Event()
         default_threads = trio.to_thread.current_default_thread_limiter()
         size_before = default_threads.total_tokens
@@ -75,10 +77,11 @@ async def _supervise(parts: Parts, stopping: trio.Event, *, task_status: trio.Ta
     await parts.supervisor.run(stopping=stopping, task_status=task_status)
 
 
-def _hold(settings: Settings) -> Held:
+def _hold(settings: Settings) -> tuple[Held, Certificate | None]:
+    certificate = read_certificate(settings)
     data = claim(settings.data_dir)
     try:
-        return hold(data, page.load())
+        return hold(data, page.load()), certificate
     except BaseException:  # raised again: the claim must not outlive it
         data.release()
         raise

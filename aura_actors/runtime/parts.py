@@ -6,6 +6,7 @@ The one file that knows them all. Owns the supervision tree, as data; starts not
 import random
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 
@@ -20,7 +21,8 @@ from aura_actors.actors.tuner import Tuner
 from aura_actors.cleaners.space import fullness
 from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
 from aura_actors.collectors.attribution import Attribution
-from aura_actors.config import Settings
+from aura_actors.config import Http, Settings
+from aura_actors.config.certificate import Certificate
 from aura_actors.domain.alerts import Alerts
 from aura_actors.domain.attribution import Root
 from aura_actors.domain.flights import Errand
@@ -90,7 +92,12 @@ class Parts:
     """Every part of one runtime, wired. `sockets` are bound already; without any, nothing is served."""
 
     def __init__(
-        self, settings: Settings, held: Held, sockets: Sequence[socket.socket], surroundings: Surroundings
+        self,
+        settings: Settings,
+        held: Held,
+        sockets: Sequence[socket.socket],
+        surroundings: Surroundings,
+        certificate: Certificate | None,
     ) -> None:
         self.settings = settings
         """Those in force; `changing` replaces them."""
@@ -98,6 +105,8 @@ class Parts:
         """Opened before these parts run, closed after them."""
         self.seen = rules.seen(settings, held.kinds.known)
         self.sockets = sockets
+        self.certificate = certificate
+        """The one that new connections are shown; `changing` replaces it."""
         self.doors: list[Guard | Feed] = []
         """Where the rules of access are asked."""
         self.surroundings = surroundings
@@ -344,8 +353,11 @@ class Parts:
         app = build(self._services(), exposition, self.held.files, max_body_bytes=settings.http.max_body)
         guard = Guard(app, access)
         self.doors = [guard, feed]
-        listener = Listener(sockets, guard, feed, root_path=settings.http.root_path)
+        listener = Listener(sockets, guard, feed, root_path=settings.http.root_path, tls=self._tls)
         return listener
+
+    def _tls(self) -> ssl.SSLContext | None:
+        return None if self.certificate is None else self.certificate.context
 
     def _services(self) -> Services:
         return Services(
@@ -367,6 +379,9 @@ class Parts:
         )
 
 
-def addresses(sockets: Sequence[socket.socket], root_path: str) -> list[str]:
+def addresses(sockets: Sequence[socket.socket], http: Http) -> list[str]:
     """Where clients find us, one per socket."""
-    return [address_of(sock) + (root_path if sock.family != socket.AF_UNIX else "") for sock in sockets]
+    return [
+        address_of(sock, http.scheme) + (http.root_path if sock.family != socket.AF_UNIX else "")
+        for sock in sockets
+    ]

@@ -55,7 +55,7 @@ async def serve(
             sockets = await _in_thread(bind, http.host, http.port, http.unix)
             async with open_runtime(settings, sockets=sockets) as runtime, trio.open_nursery() as nursery:
                 runtime.parts.when_stuck = _end_all_the_same
-                urls = addresses(sockets, http.root_path)
+                urls = addresses(sockets, http)
                 for url in urls:
                     announce(f"serving {url}")
                 nursery.start_soon(_say_ready, runtime, urls, ready_file)
@@ -103,12 +103,12 @@ async def _reread(runtime: Runtime, reread: Callable[[], Settings], heed: Callab
     """Go by the configuration as it is now; where it is bad, by the one that was good."""
     try:
         settings = await _in_thread(reread)
-        await check(runtime.parts, settings)
+        certificate = await check(runtime.parts, settings)
     except UsageError as error:
         log.warning("the configuration is bad; the one before it holds", error=str(error))
         return
     heed(settings)
-    changed = await change(runtime.parts, settings)
+    changed = await change(runtime.parts, settings, certificate)
     log.info("the configuration was read again", changed=changed.now, at_next_start=changed.at_next_start)
 
 

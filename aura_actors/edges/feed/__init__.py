@@ -6,7 +6,7 @@ session    one client: what it asked for, and the one way out; held: what waits 
 pulse      when a client is sent a heartbeat or a ping, and counts as gone (pure); agenda: one timer for all
 leasing    what one client holds of admission; places: what it waits for; desk: frames as messages and back
 inbox      what a client has sent, read ahead so far and in groups
-handshake  the upgrade request; protocol: the messages (both pure but for one write); schema: all of them, described
+handshake  the upgrade request; protocol: the messages (both pure); schema: all of them, described
 stream     where the library's frames and ours meet, each whole; inbound: the limit on what a client sends (pure)
 frames     publications as frames, framed once for everybody (pure); shared: what all sessions have in common
 """

@@ -1,4 +1,4 @@
-"""The upgrade request: whether it is a WebSocket handshake at all, and the HTTP answer where it is refused.
+"""The upgrade request: whether it is a WebSocket handshake at all, and with which words it is refused.
 
 Owns the rules of RFC 6455 section 4.2.1, judged before the library sees the request, because the library raises on
 some malformed headers from a task of its own. Who may connect is `access`'s to say.
@@ -6,15 +6,9 @@ some malformed headers from a task of its own. Who may connect is `access`'s to 
 
 import base64
 import binascii
-from http import HTTPStatus
-
-import msgspec
-import trio
 
 from aura_actors.edges.access import Refusal
-from aura_actors.edges.connection import Connection
 from aura_actors.edges.head import RequestHead
-from aura_actors.wire.admission import Problem
 
 _DECODED_BY_LIBRARY = (b"connection", b"sec-websocket-extensions", b"sec-websocket-protocol")
 _KEY_BYTES = 16
@@ -50,26 +44,3 @@ def _is_key(values: list[bytes]) -> bool:
         return len(values) == 1 and len(base64.b64decode(values[0], validate=True)) == _KEY_BYTES
     except binascii.Error:
         return False
-
-
-async def refuse(connection: Connection, refusal: Refusal, *, within_seconds: float) -> None:
-    """Answer with a problem document and close."""
-    with trio.move_on_after(within_seconds):
-        try:
-            await connection.send_all(_answer(refusal))
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return
-    await connection.finish(within_seconds)
-
-
-def _answer(refusal: Refusal) -> bytes:
-    problem = Problem(type="about:blank", title=refusal.title, status=refusal.status, detail=refusal.detail)
-    body = msgspec.json.encode(problem)
-    lines = [
-        f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}",
-        "Content-Type: application/problem+json",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-        *(f"{name}: {value}" for name, value in refusal.headers),
-    ]
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + body

@@ -24,6 +24,7 @@ from aura_actors.edges.feed.shared import MAX_INTERVAL_MS, Counters, Deadlines, 
 from aura_actors.edges.feed.stream import FrameStream
 from aura_actors.edges.head import RequestHead
 from aura_actors.edges.peer import caller_of
+from aura_actors.edges.refusing import refuse
 from aura_actors.edges.tokens import STRANGER, Standing, authenticate
 from aura_actors.messages.backlog import Backlog
 from aura_actors.wire import feed as wire
@@ -133,11 +134,12 @@ class Feed:
 
     async def handle(self, connection: Connection, head: RequestHead) -> None:
         """Carry one connection from its upgrade request to its end; what the peer does raises nothing here."""
-        refusal = judge_names(self.access, headers=head.headers) or handshake.check(head)
+        names = judge_names(self.access, headers=head.headers, scheme=connection.scheme)
+        refusal = names or handshake.check(head)
         deadlines, limits = self._shared.deadlines, self._shared.limits
         if refusal is not None:
             self._shared.counters.refused += 1
-            await handshake.refuse(connection, refusal, within_seconds=deadlines.close)
+            await refuse(connection, refusal, within_seconds=deadlines.close)
             return
         connection.limit_send_buffer(limits.send_buffer_bytes)
         stream = FrameStream(

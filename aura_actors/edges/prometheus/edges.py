@@ -30,3 +30,8 @@ def edges(feed: FeedStatistics, listener: ListenerStatistics) -> Iterator[Metric
     yield CounterMetricFamily(
         "aura_http_connection_failures", "Connections ended by an error", value=listener.failures_total
     )
+    yield CounterMetricFamily(
+        "aura_http_handshake_failures",
+        "Connections that did not come to speak TLS",
+        value=listener.handshakes_failed_total,
+    )

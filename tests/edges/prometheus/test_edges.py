@@ -9,7 +9,9 @@ def test_every_counter_of_the_feed_is_told_once_under_its_name() -> None:
     feed = FeedStatistics(
         **{name: number for number, name in enumerate(FeedStatistics.__struct_fields__, start=1)}  # each another
     )
-    listener = ListenerStatistics(connections=0, accepted_total=0, failures_total=0, overloads_total=0)
+    listener = ListenerStatistics(
+        connections=0, accepted_total=0, failures_total=0, overloads_total=0, handshakes_failed_total=0
+    )
     samples = {
         (sample.name, *sample.labels.values()): sample.value
         for family in edges(feed, listener)
