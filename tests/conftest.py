@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from aura_actors.collectors.cgroup_find import find_groups
+from tests.certificates import Issuer
 from tests.tty import Tty
 
 # In CI the examples are the same in every run; at a desk each run tries others, and prints how to repeat a failure.
@@ -18,7 +19,7 @@ settings.register_profile("aura", deadline=None, database=None, derandomize=bool
 settings.load_profile("aura")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def program() -> Callable[[str, str], str]:
     """Find a program that a test needs, or skip and say which Debian package has it."""
 
@@ -32,6 +33,12 @@ def program() -> Callable[[str, str], str]:
         pytest.skip(reason)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def issue(program: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory) -> Issuer:
+    """`issue()` is a new certificate for loopback and its key."""
+    return Issuer(program("openssl", "openssl"), tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture

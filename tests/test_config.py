@@ -107,7 +107,7 @@ def test_one_period_may_be_written_without_a_list(write: Write) -> None:
         ("[admission]\nbytes_perjob = 1", "admission.bytes_perjob", "unknown key; did you mean bytes_per_job?"),
         ("[admision]\nmax_jobs = 1", "admision", "did you mean admission?"),
         ("sources = {}", "sources", "unknown key"),
-        ("[http]\ntls_cert = 'x'", "http.tls_cert", "unknown key"),
+        ("[http]\ntls_chain = 'x'", "http.tls_chain", "unknown key"),
         ("[cleanup]\ntemp_files = {}", "cleanup.temp_files", "did you mean temp-files?"),
         ("[providers]\ndefault_max_concurent = 3", "providers.default_max_concurent", "unknown key"),
         ("[providers.'a b']\nmax_concurrent = 3", "providers.a b", "provider name"),

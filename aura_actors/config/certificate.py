@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from aura_actors.config.found import named
-from aura_actors.config.readers import echo
+from aura_actors.config.readers import quoted
 from aura_actors.config.sections import Settings
 from aura_actors.errors import InvalidValue
 
@@ -51,12 +51,12 @@ def _content(file: Path, path: str) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise InvalidValue(f"cannot read {echo(str(file))}: {error.strerror or error}", path=path) from None
+        raise InvalidValue(f"cannot read {quoted(str(file))}: {error.strerror or error}", path=path) from None
 
 
 def _context(cert: Path, key: Path) -> ssl.SSLContext:
     if not _is_certificate(cert):
-        raise InvalidValue(f"{echo(str(cert))} is not a certificate in PEM form", path=CERT)
+        raise InvalidValue(f"{quoted(str(cert))} is not a certificate in PEM form", path=CERT)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
@@ -86,12 +86,12 @@ def _is_certificate(file: Path) -> bool:
 
 def _refusal(error: Exception, cert: Path, key: Path, *, is_encrypted: bool) -> InvalidValue:
     if is_encrypted:
-        text = f"{echo(str(key))} is encrypted, and nobody is there to type its password; keep it without one"
+        text = f"{quoted(str(key))} is encrypted, and nobody is there to type its password; keep it without one"
         return InvalidValue(text, path=KEY)
     reason = getattr(error, "reason", None) or ""
-    if reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
-        return InvalidValue(f"{echo(str(key))} is not the key of the certificate in tls_cert", path=KEY)
+    if reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
+        return InvalidValue(f"{quoted(str(key))} is not the key of the certificate in tls_cert", path=KEY)
     if reason.endswith(("_TOO_SMALL", "_TOO_WEAK")):
         why = reason.lower().replace("_", " ")
-        return InvalidValue(f"OpenSSL refuses the certificate in {echo(str(cert))}: {why}", path=CERT)
-    return InvalidValue(f"{echo(str(key))} is not a private key in PEM form", path=KEY)
+        return InvalidValue(f"OpenSSL refuses the certificate in {quoted(str(cert))}: {why}", path=CERT)
+    return InvalidValue(f"{quoted(str(key))} is not a private key in PEM form", path=KEY)

@@ -122,9 +122,15 @@ class _Server(TCPServer):
         self._ahead = b""
 
     async def run(self) -> None:
-        """As the base class, until either side ends it."""
+        """As the base class, until either side ends it. Our last word may have to wait for room."""
         with self._life:
             await super().run()
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._connection.send_eof()
+        await self._connection.aclose()
+
+    async def _close(self) -> None:
+        """Left to `run`: here the scope may have ended, and whoever is cancelled waits for nothing."""
 
     def finish(self) -> None:
         """End after the request under way; at once where there is none."""

@@ -9,7 +9,6 @@ is the context's business.
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from typing import ClassVar, TypeVar, TypeVarTuple
 
 import trio
@@ -21,6 +20,8 @@ from aura_actors.edges.refusing import refuse
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _PIECE_BYTES = 64 * 1024
+_RECORD_BYTES = 16 * 1024
+"""The most that TLS encrypts in one piece: of more OpenSSL would not say how much has left already."""
 _NOT_YET = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _GOODBYE_SECONDS = 0.5
 
@@ -44,6 +45,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         plain = socket.socket(fileno=stream.socket.detach())
         try:
             plain.setblocking(False)
+            plain.getpeername()  # a socket without a peer would be left open below
             self.socket = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         except (OSError, ValueError) as error:  # the peer is gone already
             plain.close()
@@ -68,7 +70,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         left = memoryview(data)
         try:
             while left:
-                left = left[self.socket.send(left) :]
+                left = left[self.socket.send(left[:_RECORD_BYTES]) :]
         except _NOT_YET:
             pass
         except OSError as error:
@@ -77,7 +79,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
 
     async def send_some(self, data: memoryview) -> int:
         """Send a part, waiting until the socket takes one; returns the number of bytes taken."""
-        return await self._once_possible(self.socket.send, data)
+        return await self._once_possible(self.socket.send, data[:_RECORD_BYTES])
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """As `trio.abc.SendStream`."""
@@ -91,8 +93,8 @@ class TlsStream(trio.abc.HalfCloseableStream):
 
     async def send_eof(self) -> None:
         """Tell the peer, within TLS and below it, that no more will come; its answer to that is not waited for."""
-        with suppress(OSError, ValueError):
-            self.socket.unwrap()
+        while not self._said_goodbye():
+            await trio.lowlevel.wait_writable(self.socket)
         try:
             # Not `SSLSocket.shutdown`, after which what still comes would be read as if it were not encrypted.
             socket.socket.shutdown(self.socket, socket.SHUT_WR)
@@ -125,6 +127,16 @@ class TlsStream(trio.abc.HalfCloseableStream):
             else:
                 await trio.lowlevel.cancel_shielded_checkpoint()
                 return result
+
+    def _said_goodbye(self) -> bool:
+        """False if there is no room for it yet. At once: a task that is cancelled says it too."""
+        try:
+            self.socket.unwrap()
+        except ssl.SSLWantWriteError:
+            return False
+        except (OSError, ValueError):  # it is said, and the peer has not answered; or the peer is not there
+            return True
+        return True
 
     async def _answer_plainly(self) -> None:
         plain = trio.socket.from_stdlib_socket(socket.socket(fileno=self.socket.detach()))
@@ -161,6 +173,11 @@ class TlsConnection(Connection):
     async def send_some(self, data: memoryview) -> int:
         """As the base class."""
         return await self._tls.send_some(data)
+
+    async def send_eof(self) -> None:
+        """As the base class; like all that is sent, it has only so long to find room."""
+        with trio.move_on_after(self._send_seconds):
+            await self._tls.send_eof()
 
     def close(self) -> None:
         """As the base class."""

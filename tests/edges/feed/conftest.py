@@ -19,6 +19,7 @@ from aura_actors.messages.admission import AdmissionMessage
 from aura_actors.messages.backlog import Backlog
 from aura_actors.messages.topics import Publication
 from aura_actors.testing import Probe
+from tests.certificates import Pair
 
 TOPICS = ("system", "process", "alerts")
 
@@ -51,7 +52,10 @@ class Server:
             limits=options.get("limits", Limits()),
             deadlines=options.get("deadlines", Deadlines()),
         )
-        self.listener = Listener(sockets, app, self.feed, timing=Timing(graceful=1.0))
+        pair: Pair | None = options.get("tls")
+        self.trust = None if pair is None else pair.trust()
+        context = None if pair is None else pair.context()
+        self.listener = Listener(sockets, app, self.feed, timing=Timing(graceful=1.0), tls=lambda: context)
         self.stopping = trio.Event()
 
     def publish(self, topic: str, seq: int, *, type_: str = "snapshot", pad: int = 0) -> None:
@@ -67,12 +71,18 @@ class Server:
         The library's own context manager leaks its socket when we close first, and its close raises when a ping
         comes in between.
         """
-        stream = await trio.open_tcp_stream("127.0.0.1", self.port)
+        stream = self.over_tls(await trio.open_tcp_stream("127.0.0.1", self.port))
         async with stream, trio.open_nursery() as nursery:
             with trio.fail_after(10):
                 websocket = await wrap_client_stream(nursery, stream, f"127.0.0.1:{self.port}", "/feed", **options)
             yield websocket
             nursery.cancel_scope.cancel()
+
+    def over_tls(self, stream: trio.SocketStream) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
+        """What a client speaks on a connection, if this server wants it to."""
+        if self.trust is None:
+            return stream
+        return trio.SSLStream(stream, self.trust, server_hostname="localhost", https_compatible=True)
 
     async def exchange(self, data: bytes) -> bytes:
         """Send bytes on a connection of its own and read to its end."""
@@ -128,5 +138,5 @@ def serve_sockets() -> Serve:
 
 @pytest.fixture
 def serve() -> Serve:
-    """`async with serve(limits=..., deadlines=..., access=...) as server`."""
+    """`async with serve(limits=..., deadlines=..., access=..., tls=...) as server`."""
     return listening

@@ -11,6 +11,7 @@ import trio.testing
 from wsproto.frame_protocol import FrameProtocol
 
 from aura_actors.edges.feed import Deadlines, Limits
+from tests.certificates import Issuer
 
 UPGRADE = (
     b"GET /feed HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -29,16 +30,16 @@ def frame(first: int, payload: bytes = b"") -> bytes:
 SUBSCRIBE = frame(0x81, b'{"type":"subscribe","topics":["system"]}')
 
 
-async def raw(server: Any, *, receive_buffer: int | None = None) -> trio.SocketStream:
-    """A connected socket, with a tiny receive buffer if asked for."""
+async def raw(server: Any, *, receive_buffer: int | None = None) -> Any:
+    """A connected stream, with a tiny receive buffer if asked for."""
     sock = trio.socket.socket()
     if receive_buffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     await sock.connect(("127.0.0.1", server.port))
-    return trio.SocketStream(sock)
+    return server.over_tls(trio.SocketStream(sock))
 
 
-async def drain(stream: trio.SocketStream) -> None:
+async def drain(stream: trio.abc.ReceiveStream) -> None:
     """Read to the end."""
     while await stream.receive_some():
         pass
@@ -133,9 +134,13 @@ async def test_a_client_may_vanish_at_any_point(serve: Any, sent: bytes, reset: 
         assert server.listener.statistics().failures_total == 0
 
 
-async def test_a_client_that_stops_reading_is_cut_off_and_delays_nobody(serve: Any) -> None:
+@pytest.mark.parametrize("over", ["tcp", "tls"])
+async def test_a_client_that_stops_reading_is_cut_off_and_delays_nobody(
+    serve: Any, issue: Issuer, over: str
+) -> None:
     """The other client gets every publication; the stalled one's are conflated, then its connection is reset."""
-    async with serve(deadlines=Deadlines(send=0.3), limits=Limits(send_buffer_bytes=4096)) as server:
+    limits, pair = Limits(send_buffer_bytes=4096), issue() if over == "tls" else None
+    async with serve(deadlines=Deadlines(send=0.3), limits=limits, tls=pair) as server:
         stalled = await raw(server, receive_buffer=2048)
         await stalled.send_all(UPGRADE + SUBSCRIBE)
         async with server.client() as websocket:

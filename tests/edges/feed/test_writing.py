@@ -13,6 +13,8 @@ from wsproto.frame_protocol import FrameProtocol, Opcode
 from aura_actors.edges.bind import bind, release
 from aura_actors.edges.connection import Connection
 from aura_actors.edges.feed import Deadlines, Limits
+from aura_actors.edges.tls import TlsConnection
+from tests.certificates import Issuer
 from tests.edges.feed.test_hostile import UPGRADE, frame, raw
 
 SUBSCRIBE = frame(0x81, b'{"type":"subscribe","topics":["system","alerts"]}')
@@ -49,9 +51,9 @@ class Reader:
         return [each["seq"] for each in self.seen if each.get("topic") == topic]
 
 
-def grudging(chance: random.Random) -> Any:
+def grudging(chance: random.Random, kind: type[Connection] = Connection) -> Any:
     """A socket that takes any part of a frame, or nothing."""
-    real = Connection.send_nowait
+    real = kind.send_nowait
 
     def send_nowait(self: Connection, data: bytes) -> int:
         size = chance.choice([0, 1, 2, 3, len(data) // 2, len(data) - 1, len(data)])
@@ -61,23 +63,26 @@ def grudging(chance: random.Random) -> Any:
 
 
 def no_socket(self: Connection, data: bytes) -> int:
-    """As of a stream that is no socket, such as one under TLS: everything goes the awaiting way."""
+    """As of a stream that takes nothing at once: everything goes the awaiting way."""
     return 0
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("kind", ["socket", "grudging", "no socket"])
+@pytest.mark.parametrize("kind", ["socket", "grudging", "no socket", "tls", "grudging tls"])
 async def test_no_frame_is_ever_broken_and_no_event_left_out(
-    serve: Any, monkeypatch: pytest.MonkeyPatch, kind: str, seed: int
+    serve: Any, issue: Issuer, monkeypatch: pytest.MonkeyPatch, kind: str, seed: int
 ) -> None:
     """Tiny buffers, readers that pause, pings and mistakes in between, four clients at once."""
     chance = random.Random(seed)
-    if kind != "socket":
+    if kind in ("grudging", "no socket"):
         monkeypatch.setattr(Connection, "send_nowait", no_socket if kind == "no socket" else grudging(chance))
+    if kind == "grudging tls":
+        monkeypatch.setattr(TlsConnection, "send_nowait", grudging(chance, TlsConnection))
     limits, deadlines = Limits(send_buffer_bytes=1), Deadlines(heartbeat=0.003, ping=0.004, pong=60)
     readers = [Reader() for _ in range(4)]
     seq, mistakes = 40, 20
-    async with serve(limits=limits, deadlines=deadlines) as server, trio.open_nursery() as nursery:
+    pair = issue() if "tls" in kind else None
+    async with serve(limits=limits, deadlines=deadlines, tls=pair) as server, trio.open_nursery() as nursery:
 
         async def publish() -> None:
             await server.until(lambda: server.feed.statistics().frames_sent_total >= 8)
@@ -97,7 +102,7 @@ async def test_no_frame_is_ever_broken_and_no_event_left_out(
                 reader.feed(bytes(await stream.receive_some(65536)))
             await stream.aclose()
 
-        async def speak(stream: trio.SocketStream) -> None:
+        async def speak(stream: trio.abc.SendStream) -> None:
             for _ in range(mistakes):
                 await stream.send_all(frame(0x89, b"ping") + frame(0x81, b"{") + frame(0x8A))
                 await trio.sleep(0.001)
@@ -114,21 +119,26 @@ async def test_no_frame_is_ever_broken_and_no_event_left_out(
         assert reader.numbers("system") == sorted(set(reader.numbers("system")))
 
 
-async def test_a_publication_reaches_every_client_before_anybody_is_woken(serve: Any) -> None:
+@pytest.mark.parametrize("size", [500, 40_000])
+@pytest.mark.parametrize("over", ["tcp", "tls"])
+async def test_a_publication_reaches_every_client_before_anybody_is_woken(
+    serve: Any, issue: Issuer, over: str, size: int
+) -> None:
     """The same bytes to all, at once: no task runs for it, and the counters say that none waited."""
-    async with serve() as server:
+    limits = Limits(send_buffer_bytes=2**20)
+    async with serve(limits=limits, tls=issue() if over == "tls" else None) as server:
         streams = [await raw(server) for _ in range(5)]
         for stream in streams:
             await stream.send_all(UPGRADE + SUBSCRIBE)
         await server.until(lambda: server.feed.statistics().frames_sent_total == 10)
         before = server.feed.statistics()
         tasks = trio.lowlevel.current_statistics().tasks_living
-        server.publish("system", 1, pad=500)
+        server.publish("system", 1, pad=size)
         await trio.testing.wait_all_tasks_blocked()
         after = server.feed.statistics()
         assert trio.lowlevel.current_statistics().tasks_living == tasks
         assert after.frames_sent_total - before.frames_sent_total == 5
-        assert after.bytes_sent_total - before.bytes_sent_total > 5 * 500
+        assert after.bytes_sent_total - before.bytes_sent_total > 5 * size
         assert after.waited_total == 0
         for stream in streams:
             await stream.aclose()
