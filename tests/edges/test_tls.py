@@ -1,6 +1,8 @@
 """TLS on the one port: what goes wrong in a handshake ends there, and the unix socket stays as it is."""
 
+import contextlib
 import json
+import os
 import socket
 import ssl
 import struct
@@ -9,8 +11,10 @@ from typing import Any
 import pytest
 import structlog.testing
 import trio
+import trio.testing
 
 from aura_actors.edges.listener import Timing
+from aura_actors.edges.tls import TlsStream
 from tests.certificates import Issuer, Pair
 
 GET_ONCE = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -120,6 +124,32 @@ async def test_a_peer_may_vanish_at_any_point_of_the_handshake(open_listener: An
             assert (statistics.handshakes_failed_total, statistics.failures_total) == (10, 0)
             assert (await ask(served, pair)).endswith(b"ok")
     assert logged == []
+
+
+async def test_the_last_word_waits_for_room(pair: Pair) -> None:
+    """Without it a client does not know whether something was cut off. What fills the kernel here is no TLS."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    trust = pair.trust()
+    trust.maximum_version = ssl.TLSVersion.TLSv1_2  # after whose handshake the server sends nothing by itself
+    async with listener, trio.open_nursery() as nursery:
+        below = await trio.testing.open_stream_to_socket_listener(listener)
+        client = trio.SSLStream(below, trust, server_hostname="localhost")
+        server = TlsStream(await listener.accept(), pair.context())
+        nursery.start_soon(client.do_handshake)
+        await server.handshake()
+    filled = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            filled += os.write(server.socket.fileno(), bytes(65_536))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.send_eof)
+        await trio.testing.wait_all_tasks_blocked()
+        while filled:
+            filled -= len(await below.receive_some(filled))
+        with trio.fail_after(10):
+            assert await client.receive_some() == b""
+    await below.aclose()
+    await server.aclose()
 
 
 async def test_the_stop_does_not_wait_for_a_handshake(open_listener: Any, pair: Pair) -> None:
