@@ -53,7 +53,7 @@ async def open_test_runtime(
         without_gpus = Surroundings(gpu=Probe(root=data_dir))
         async with open_runtime(settings, sockets=sockets, surroundings=surroundings or without_gpus) as runtime:
             await runtime.wait_ready()
-            url = address_of(sockets[0])
+            url = address_of(sockets[0], settings.http.scheme)
             yield ServedRuntime(runtime=runtime, http=url, feed=f"{url.replace('http', 'ws', 1)}/feed")
     finally:
         release(sockets)
