@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,7 @@ from aura_actors.cli.app import run
 from aura_actors.client.trust import trusted
 from aura_actors.errors import Unreachable
 from tests.certificates import Issuer, Pair
-from tests.runtime.test_serve import Daemon, daemon, refused
+from tests.runtime.test_serve import COMMAND, Daemon, daemon, refused
 
 TLS = ("AURA_HTTP__TLS_CERT", "AURA_HTTP__TLS_KEY")
 
@@ -137,8 +138,9 @@ def test_a_program_holds_and_listens_over_tls(served: Daemon, backend: str) -> N
 def test_commands_speak_tls(served: Daemon, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "--json", "--url", served.http]) == 0
     assert "maxConcurrentJobs" in capfd.readouterr().out
-    assert run(["run", "--memory", "1MiB", "--url", served.http, "--", "echo", "ran"]) == 0
-    assert "ran" in capfd.readouterr().out
+    under_a_lease = [*COMMAND[:-1], "run", "--memory", "1MiB", "--url", served.http, "--", "echo", "ran"]
+    done = subprocess.run(under_a_lease, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "ran\n"
 
 
 @pytest.mark.usefixtures("distrusting")
