@@ -13,12 +13,13 @@ from typing import ClassVar
 from aura_actors.cleaners.base import Bench, Every, FolderOptions
 from aura_actors.cleaners.contents import Busy
 from aura_actors.cleaners.cursor import Cursor
-from aura_actors.cleaners.gzipping import PREFIX, compress
+from aura_actors.cleaners.gzipping import PREFIX, Compressed, compress
+from aura_actors.cleaners.removal import Removal
 from aura_actors.cleaners.sealing import drop_drafts
 from aura_actors.cleaners.segments import Damaged
 from aura_actors.cleaners.tree import Tree, opened
 from aura_actors.cleaners.walk import Walk
-from aura_actors.domain.retention import Draft, Item, Keep, Kind
+from aura_actors.domain.retention import Draft, Item, Keep, Kind, Plan
 
 COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
 
@@ -111,7 +112,21 @@ class _Compressing:
             books.fail(self._tree.shown(log.parent, log.name), text)
             books.keep(Keep.FAILED)
         else:
-            books.free(log.size_bytes - after.size_bytes, log.allocated_bytes - after.allocated_bytes)
+            self._remove(log, after)
+
+    def _remove(self, log: Item, after: Compressed) -> None:
+        """One batch, as a cache's file goes: renamed first, and back at its place if anybody came meanwhile.
+
+        It is compressed all the same, and goes when nobody has it open any more.
+        """
+        books = self._bench.books
+        removed = books.removed
+        plan = Plan(remove=(log,), directories=(), kept={}, keep=())
+        for _ in Removal(self._bench, self._tree, quarantine=False).steps(plan):
+            pass
+        if books.removed > removed:
+            books.freed_bytes -= after.size_bytes
+            books.freed_allocated_bytes -= after.allocated_bytes
 
 
 def _newest(folder_fd: int) -> set[str]:

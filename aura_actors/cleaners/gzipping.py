@@ -1,7 +1,7 @@
-"""One log becomes its `.gz`: written beside it, read back, compared, named; only then does the log go.
+"""One log becomes its `.gz`: written beside it, read back, compared, named.
 
-Owns the protocol for one file in one open folder. Killed at any point, the log is whole, or a `.gz` that unpacks
-to the same is. Refuses to know which logs are to be compressed.
+Owns the protocol for one file in one open folder. Killed at any point, the log is whole, and so is what has the
+name of its `.gz`. Refuses to know which logs are to be compressed, and how a log goes after that.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from aura_actors.cleaners.hold import take_hold
 from aura_actors.cleaners.in_use import read_open_files
 from aura_actors.cleaners.sealing import Draft, chunks, open_file
 from aura_actors.cleaners.segments import Damaged
-from aura_actors.cleaners.walk import BLOCK_BYTES
+from aura_actors.cleaners.walk import BLOCK_BYTES, item_of
 from aura_actors.domain.retention import Item, Keep
 
 PREFIX = ".aura-gz-"
@@ -27,6 +27,7 @@ GZIP = 31
 
 Digest = tuple[str, int]
 """SHA-256 and size of a content."""
+NOTHING: Digest = (hashlib.sha256().hexdigest(), 0)
 
 
 class Compressed(msgspec.Struct, frozen=True):
@@ -37,30 +38,26 @@ class Compressed(msgspec.Struct, frozen=True):
 
 
 def compress(folder_fd: int, log: Item) -> Generator[None, None, Compressed]:
-    """Compress a log. Raises `Busy` where somebody uses it, `Damaged` where its name is taken, `OSError`.
+    """Compress a log, which stays. Raises `Busy` where somebody uses it, `Damaged` where its name is taken,
+    `OSError`.
 
-    A `.gz` that is there already counts only if it unpacks to the same.
+    A `.gz` that is there already counts only if it unpacks to the same. One that unpacks to the beginning of the
+    log was made before somebody went on with it: it is made anew.
     """
     name = log.name + SUFFIX
     with nobody_writing(folder_fd, log, read_open_files) as source:
-        there = yield from _unpacked(folder_fd, name)
-        if there is None:
-            yield from _write(folder_fd, log.name, source)
-        elif there != (yield from _digest(source.fd)):
+        there, digest = yield from _unpacked(folder_fd, name)
+        if there is not None and digest != (yield from _digest(source.fd, digest[1])):
             raise Damaged(f"{name} is there already, with another content")
-    hold = take_hold(folder_fd, log, 0, read_open_files)
-    if isinstance(hold, Keep):
-        raise Busy(hold)  # it is compressed, and goes when nobody reads it any more
-    try:
-        os.unlink(log.name, dir_fd=folder_fd)
-    finally:
-        hold.release()
-    os.fsync(folder_fd)
+        if there is None or digest[1] < log.size_bytes:
+            yield from _write(folder_fd, log.name, source, outdated=there)
+        else:
+            os.fsync(folder_fd)  # whoever made it may have died before
     status = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
     return Compressed(status.st_size, status.st_blocks * BLOCK_BYTES)
 
 
-def _write(folder_fd: int, name: str, source: Unwritten) -> Generator[None, None, None]:
+def _write(folder_fd: int, name: str, source: Unwritten, *, outdated: Item | None) -> Generator[None, None, None]:
     with Draft(folder_fd, name, prefix=PREFIX) as draft:
         deflate = zlib.compressobj(wbits=GZIP)
         digest, size = hashlib.sha256(), 0
@@ -76,7 +73,20 @@ def _write(folder_fd: int, name: str, source: Unwritten) -> Generator[None, None
         if (yield from _digest_unpacked(draft.fd)) != (digest.hexdigest(), size):
             raise Damaged("what was compressed does not unpack to the same")
         source.check()
+        if outdated is not None:
+            _drop(folder_fd, outdated)
         draft.seal(name + SUFFIX)
+
+
+def _drop(folder_fd: int, outdated: Item) -> None:
+    """The end of a `.gz` whose whole content is in the log, and in what takes its place."""
+    hold = take_hold(folder_fd, outdated, 0, read_open_files)
+    if isinstance(hold, Keep):
+        raise Busy(hold)
+    try:
+        os.unlink(outdated.name, dir_fd=folder_fd)
+    finally:
+        hold.release()
 
 
 def _dress(fd: int, status: os.stat_result) -> None:
@@ -87,24 +97,30 @@ def _dress(fd: int, status: os.stat_result) -> None:
     os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def _unpacked(folder_fd: int, name: str) -> Generator[None, None, Digest | None]:
+def _unpacked(folder_fd: int, name: str) -> Generator[None, None, tuple[Item | None, Digest]]:
+    """A file and what it unpacks to; None, and nothing, where there is none."""
     try:
         fd = open_file(folder_fd, name)
     except FileNotFoundError:
-        return None
+        return None, NOTHING
     try:
-        return (yield from _digest_unpacked(fd))
+        os.fsync(fd)
+        found = item_of(0, name, os.fstat(fd))
+        return found, (yield from _digest_unpacked(fd))
     finally:
         os.close(fd)
 
 
-def _digest(fd: int) -> Generator[None, None, Digest]:
-    digest, size = hashlib.sha256(), 0
+def _digest(fd: int, size: int) -> Generator[None, None, Digest]:
+    """Of the first so many bytes; of all where there are fewer."""
+    digest, left = hashlib.sha256(), size
     for data in chunks(fd):
-        digest.update(data)
-        size += len(data)
+        digest.update(data[:left])
+        left -= len(data[:left])
+        if not left:
+            break
         yield
-    return digest.hexdigest(), size
+    return digest.hexdigest(), size - left
 
 
 def _digest_unpacked(fd: int) -> Generator[None, None, Digest]:

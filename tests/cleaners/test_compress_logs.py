@@ -2,12 +2,17 @@
 
 import gzip
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from aura_actors.cleaners import CompressLogs
+from aura_actors.cleaners import CompressLogs, Undo, sweep
 from aura_actors.cleaners.compress_logs import kind_of_log
+from aura_actors.cleaners.in_use import OpenFiles, lease, lease_is_whole
 from aura_actors.domain.pins import Pins
 from tests.cleaners.household import Household
 
@@ -63,13 +68,82 @@ def test_a_log_that_somebody_reads_stays_until_nobody_does(house: Household, log
     assert names(logs) == ["app-1.log.gz", "app-2.log"]
 
 
-@pytest.mark.parametrize("kind", ["text", "another", "half"])
+@pytest.fixture
+def writer(logs: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """A process that opens the older log for a last line as soon as the lease on it is taken; the ones started."""
+    code = f"with open({str(logs / 'app-1.log')!r}, 'a') as log: log.write('the last line\\n')"
+    started = list[subprocess.Popen[bytes]]()
+
+    def and_somebody_comes(fd: int) -> str:
+        answer = lease(fd)
+        if not started:
+            started.append(subprocess.Popen([sys.executable, "-c", code]))
+            while lease_is_whole(fd):
+                time.sleep(0.001)
+        return answer
+
+    monkeypatch.setattr("aura_actors.cleaners.hold.lease", and_somebody_comes)
+    yield started
+    for process in started:
+        assert process.wait(10) == 0
+
+
+@pytest.mark.timeout(60)
+def test_who_opens_a_log_as_it_goes_finds_it_at_its_place(
+    house: Household, logs: Path, writer: list[subprocess.Popen[bytes]]
+) -> None:
+    swept = house.run(CompressLogs(), days=8)
+    assert writer[0].wait(10) == 0
+    assert (swept.outcome, swept.removed, swept.kept) == ("done", 0, {"newest": 1, "in-use": 1})
+    assert names(logs) == ["app-1.log", "app-1.log.gz", "app-2.log"]
+    assert (logs / "app-1.log").read_text().endswith("app-1.log\nthe last line\n")
+
+
+def test_a_log_that_went_on_after_it_was_compressed_is_compressed_anew(house: Household, logs: Path) -> None:
+    with (logs / "app-1.log").open():
+        house.run(CompressLogs(), days=8)
+    with (logs / "app-1.log").open("a") as log:
+        log.write("more")
+    text = (logs / "app-1.log").read_bytes()
+    os.utime(logs / "app-2.log")  # the newest again
+    swept = house.run(CompressLogs(), days=8)
+    assert (swept.removed, swept.failures) == (1, {})
+    assert names(logs) == ["app-1.log.gz", "app-2.log"]
+    assert gzip.decompress((logs / "app-1.log.gz").read_bytes()) == text
+    assert swept.freed_bytes == len(text) - (logs / "app-1.log.gz").stat().st_size
+
+
+def test_a_gz_of_the_beginning_of_a_log_stays_while_somebody_reads_it(house: Household, logs: Path) -> None:
+    (logs / "app-1.log.gz").write_bytes(gzip.compress(b"app-1.log\n" * 10))
+    with (logs / "app-1.log.gz").open():
+        assert house.run(CompressLogs(), days=8).kept == {"newest": 1, "excluded": 1, "in-use": 1}
+    assert gzip.decompress((logs / "app-1.log.gz").read_bytes()) == b"app-1.log\n" * 10
+    assert (logs / "app-1.log").exists()
+
+
+def test_where_the_kernel_grants_no_lease_a_log_waits_in_quarantine(
+    house: Household, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who came at the last moment would otherwise write to a file that is deleted."""
+    nobody = OpenFiles(frozenset(), frozenset(), complete=True)
+    monkeypatch.setattr("aura_actors.cleaners.hold.lease", lambda fd: "unknown")
+    monkeypatch.setattr("aura_actors.cleaners.removal.read_open_files", lambda: nobody)
+    text = (logs / "app-1.log").read_bytes()
+    swept = house.run(CompressLogs(), days=8, run_id="run")
+    assert (swept.removed, swept.quarantined, swept.quarantined_bytes) == (1, 1, len(text))
+    assert (logs / "app-1.log.gz").exists()
+    assert sweep(Undo("run"), house.bench(days=8)).restored == 1
+    assert (logs / "app-1.log").read_bytes() == text
+
+
+@pytest.mark.parametrize("kind", ["text", "another", "longer", "half"])
 def test_a_gz_that_is_there_and_does_not_unpack_to_the_same_is_left_with_the_log(
     house: Household, logs: Path, kind: str
 ) -> None:
     contents = {
         "text": b"other",
         "another": gzip.compress(b"other"),
+        "longer": gzip.compress(b"app-1.log\n" * 1_001),
         "half": gzip.compress(b"app-1.log\n" * 1_000)[:-5],
     }
     content = contents[kind]

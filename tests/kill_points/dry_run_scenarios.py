@@ -22,7 +22,8 @@ from aura_actors.cleaners import (
 )
 from aura_actors.cleaners.journal import Journal
 from tests.cleaners.household import DAY, Household
-from tests.kill_points.row_scenarios import FILES, LOG, RecordScenario, house
+from tests.kill_points.log_scenarios import LOG
+from tests.kill_points.row_scenarios import FILES, RecordScenario, house
 
 
 class DryRuns(RecordScenario):

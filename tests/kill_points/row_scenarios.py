@@ -1,11 +1,9 @@
-"""The scenarios of the protocols that deal with an application's records: rows, projects, logs, vacuum.
+"""The scenarios of the protocols that deal with an application's records: rows, projects, vacuum.
 
 Owns a small application, and the invariants over it: every row is in its table or in exactly one sealed archive;
-every project's files are at their origin, in quarantine, or in an archive that verifies; every log is whole, or
-in a `.gz` that unpacks to the same; the database is intact.
+every project's files are at their origin, in quarantine, or in an archive that verifies; the database is intact.
 """
 
-import gzip
 import sqlite3
 import tarfile
 import time
@@ -19,7 +17,6 @@ from aura_actors.cleaners import (
     ActionLogs,
     ArchivedProjects,
     ArchiveProjects,
-    CompressLogs,
     Declined,
     FailedProjects,
     Purge,
@@ -36,7 +33,6 @@ from aura_actors.errors import StoreUnavailable
 from tests.cleaners.household import Household, tree
 
 FILES = {"a.txt": "alpha" * 300, "sub/b.txt": "beta", "sub/empty": ""}
-LOG = "a line\n" * 3_000
 
 
 @contextmanager
@@ -306,41 +302,6 @@ def archived(house: Household, name: str) -> tuple[int, dict[str, str]]:
             if content is not None and member.name.startswith("project/"):
                 found[member.name.removeprefix("project/")] = content.read().decode()
     return sum(1 for table, _ in manifest.rows if table == "uploads"), found
-
-
-# --- logs ---
-
-
-class Gzip(RecordScenario):
-    """A log beside a newer one."""
-
-    cleaner = CompressLogs()
-
-    def fill(self, house: Household) -> None:
-        """Two logs of one kind."""
-        logs = house.data_dir / "logs"
-        (logs / "app-1.log").write_text(LOG)
-        (logs / "app-2.log").write_text("the newest\n")
-
-    def invariant(self, house: Household) -> None:
-        """Whole, or in a `.gz` that unpacks to the same."""
-        logs = house.data_dir / "logs"
-        packed = logs / "app-1.log.gz"
-        if (logs / "app-1.log").exists():
-            assert (logs / "app-1.log").read_text() == LOG
-        else:
-            assert packed.exists()
-        if packed.exists():
-            assert gzip.decompress(packed.read_bytes()).decode() == LOG
-        assert (logs / "app-2.log").read_text() == "the newest\n"
-
-    def is_done(self, house: Household) -> bool:
-        """Only the newest, and what was compressed."""
-        names = sorted(path.name for path in (house.data_dir / "logs").iterdir())
-        return names == [".aura-root", "app-1.log.gz", "app-2.log"]
-
-    def undone(self, house: Household) -> None:
-        """There is nothing to undo: nothing was lost."""
 
 
 # --- vacuum ---

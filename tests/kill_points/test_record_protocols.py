@@ -10,12 +10,13 @@ import pytest
 
 from tests.kill_points.run import Program, drive, missed
 
-SCENARIOS = ("Rows", "RowsBack", "Archive", "ArchiveBack", "Fail", "Expire", "Gzip", "Pages", "Anew")
+SCENARIOS = ("Rows", "RowsBack", "Archive", "ArchiveBack", "Fail", "Expire", "Gzip", "GzipAnew", "Pages", "Anew")
 pytestmark = pytest.mark.timeout(600)
 
 
 def named(scenario: str) -> str:
-    return f"tests.kill_points.row_scenarios:{scenario}"
+    module = "log_scenarios" if scenario.startswith("Gzip") else "row_scenarios"
+    return f"tests.kill_points.{module}:{scenario}"
 
 
 def chosen(sample: int | None) -> list[str]:
