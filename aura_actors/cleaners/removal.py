@@ -16,7 +16,7 @@ from aura_actors.cleaners.hold import Hold, same, take_hold
 from aura_actors.cleaners.in_use import OpenFiles, read_open_files
 from aura_actors.cleaners.intents import Intents
 from aura_actors.cleaners.quarantine import drop_run_folder, open_run_folder
-from aura_actors.cleaners.renaming import move
+from aura_actors.cleaners.renaming import move_away, move_back
 from aura_actors.cleaners.tree import Tree
 from aura_actors.domain.retention import Item, Keep, Kind, Plan
 
@@ -118,7 +118,7 @@ class Removal:
                 return Keep.CHANGED
             hold = Hold(item, seq)
         try:
-            move(item.name, self._cursor.fd, str(seq), self._trash_fd)
+            move_away(item.name, self._cursor.fd, str(seq), self._trash_fd)
         except BaseException:  # raised again: no descriptor stays open
             hold.release()
             raise
@@ -150,7 +150,7 @@ class Removal:
         item = hold.item
         try:
             if self._cursor.go(item.parent) is None:
-                move(str(hold.seq), self._trash_fd, item.name, self._cursor.fd)
+                move_back(str(hold.seq), self._trash_fd, item.name, self._cursor.fd)
                 return True
             text = "the way back to it has changed"
         except OSError as error:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from aura_actors.cleaners.cursor import Cursor, Place, Places, open_directory
 from aura_actors.cleaners.journal import Folder, Move, Recorded
-from aura_actors.cleaners.renaming import move
+from aura_actors.cleaners.renaming import move_back
 from aura_actors.cleaners.tree import Tree, shown_path
 from aura_actors.domain.retention import Keep
 
@@ -68,7 +68,7 @@ class WayBack:
             _make(item.name, item.mode, self._cursor.fd)
         else:
             assert self._trash_fd is not None
-            move(str(recorded.seq), self._trash_fd, item.name, self._cursor.fd)
+            move_back(str(recorded.seq), self._trash_fd, item.name, self._cursor.fd)
 
     def _reach(self, number: int) -> Keep | None:
         missing: list[int] = []

@@ -72,7 +72,7 @@ def swap(yard: Any, tmp_path: Path) -> Swap:
         ("aura_actors.cleaners.removal.Removal", "_take"),
         ("aura_actors.stores.quarantine.QuarantineStore", "intend"),
         ("aura_actors.cleaners.removal", "take_hold"),
-        ("aura_actors.cleaners.removal", "move"),
+        ("aura_actors.cleaners.removal", "move_away"),
         ("aura_actors.cleaners.removal.Removal", "_remove_directory"),
     ],
     ids=lambda barrier: barrier[1],
@@ -145,12 +145,12 @@ def refuse(monkeypatch: pytest.MonkeyPatch, inode: int, user: str) -> None:
     def refused_move(name: str, from_fd: int, new_name: str, to_fd: int) -> None:
         if os.fstat(from_fd).st_ino == inode:
             raise PermissionError(13, "Permission denied")
-        renaming.move(name, from_fd, new_name, to_fd)
+        renaming.move_away(name, from_fd, new_name, to_fd)
 
     if user == "unreadable":
         monkeypatch.setattr(cursor, "open_directory", refused_open)
     else:
-        monkeypatch.setattr(removal, "move", refused_move)
+        monkeypatch.setattr(removal, "move_away", refused_move)
 
 
 # --- what only somebody who may mount can make; in a private namespace of its own ---

@@ -210,10 +210,44 @@ def test_a_file_that_is_swapped_at_the_last_moment_goes_back(yard: Any, monkeypa
     assert path.read_text() == "precious"
 
 
+def test_what_replaces_a_file_while_it_is_moved_stays_where_renameat2_is_not_known(
+    yard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On some network file systems nothing but a link tells whether a name is taken."""
+    path = yard.file("a")
+    link = os.link
+
+    def link_and_replace(name: str, new_name: str, **folders: Any) -> None:
+        link(name, new_name, **folders)
+        if name == "a":
+            (yard.root / "new").write_text("precious")
+            (yard.root / "new").rename(path)
+
+    monkeypatch.setattr(renaming, "_RENAMEAT2", None)
+    monkeypatch.setattr(os, "link", link_and_replace)
+    assert yard.sweep().kept == {"changed": 1}
+    assert path.read_text() == "precious"
+    assert yard.quarantined() == 0
+
+
+def test_where_nothing_could_go_back_nothing_leaves(yard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system with neither renameat2 nor links."""
+    path = yard.file("a")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(renaming, "_RENAMEAT2", None)
+    monkeypatch.setattr(os, "link", refuse)
+    swept = yard.sweep()
+    assert (swept.kept, swept.failures) == ({"failed": 1}, {str(path): "Operation not permitted"})
+    assert yard.names() == {"a"}
+
+
 def test_a_disk_that_breaks_right_after_a_move_loses_no_record(yard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot be looked at, and cannot go back: it stays on record."""
     yard.file("a")
-    real_stat, real_move = os.stat, renaming.move
+    real_stat = os.stat
 
     def broken_stat(path: Any, *args: Any, **fields: Any) -> os.stat_result:
         if str(path).isdigit():
@@ -221,12 +255,10 @@ def test_a_disk_that_breaks_right_after_a_move_loses_no_record(yard: Any, monkey
         return real_stat(path, *args, **fields)
 
     def broken_move(name: str, from_fd: int, new_name: str, to_fd: int) -> None:
-        if name.isdigit():
-            raise OSError(5, "Input/output error")
-        real_move(name, from_fd, new_name, to_fd)
+        raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "stat", broken_stat)
-    monkeypatch.setattr(removal, "move", broken_move)
+    monkeypatch.setattr(removal, "move_back", broken_move)
     bench = yard.bench()
     swept = yard.run(TempFiles(), run_id=bench.run_id)
     monkeypatch.undo()

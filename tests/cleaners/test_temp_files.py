@@ -92,7 +92,7 @@ def test_a_failure_at_a_name_that_is_no_text_is_printable(yard: Any, monkeypatch
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("aura_actors.cleaners.removal.move", refuse)
+    monkeypatch.setattr("aura_actors.cleaners.removal.move_away", refuse)
     swept = yard.sweep()
     assert swept.failures == {f"{yard.root}/\\xff\\n": "Operation not permitted"}
     assert swept.kept == {"failed": 1}

@@ -159,6 +159,29 @@ class TakeBack(Take):
         check_the_rest_and_back(place)
 
 
+class TakeBackWithoutRenameat2(TakeBack):
+    """Undo where the file system cannot rename without replacing."""
+
+    def act(self, place: Path) -> None:
+        """On such a file system."""
+        without_renameat2()
+        super().act(place)
+
+    def recover(self, place: Path) -> None:
+        """On the same file system."""
+        without_renameat2()
+        super().recover(place)
+
+    def check(self, place: Path, *, whole: bool) -> None:
+        """A file may have both names, until the next undo ends that."""
+        without_renameat2()
+        both = contents(place).keys() & recorded(place).keys()
+        if both and not whole:
+            assert all((place / "data" / "temp" / name).lstat().st_nlink == 2 for name in both), "two files"
+            run(place, Undo("first"), "again")
+        super().check(place, whole=whole)
+
+
 class Delete(TakeBack):
     """The time of grace is over."""
 

@@ -10,7 +10,15 @@ import pytest
 
 from tests.kill_points.run import Program, drive, missed
 
-SCENARIOS = ("Take", "TakeWithoutRenameat2", "TakeBack", "Delete", "DeleteAtOnce", "Recover")
+SCENARIOS = (
+    "Take",
+    "TakeWithoutRenameat2",
+    "TakeBack",
+    "TakeBackWithoutRenameat2",
+    "Delete",
+    "DeleteAtOnce",
+    "Recover",
+)
 pytestmark = pytest.mark.timeout(300)
 
 
