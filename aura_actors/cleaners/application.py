@@ -3,6 +3,7 @@
 Owns the questions and how an answer becomes an absolute path. Refuses to know what follows for a file.
 """
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +14,8 @@ from aura_actors.cleaners.roots import Declined
 
 GONE = ("archived",)
 """Statuses of projects that have no files any more."""
+LATEST_SECONDS = 1e11
+"""Stamps say no later time than this one, three thousand years from now."""
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -70,11 +73,26 @@ def last_uses(database: str | None, base: str, *, dry_run: bool) -> dict[str, fl
         find_table(connection, "cache_entries", ("path", "used_at"))
         stamps = connection.execute(query).fetchall()
     reference = Reference(query, base)
-    return {path: float(stamp) for name, stamp in stamps for path in _paths(name, reference)}
+    return {path: _seconds(stamp) for name, stamp in stamps for path in _paths(name, reference)}
+
+
+def _seconds(stamp: object) -> float:
+    """A stamp that is none of Unix seconds counts as one from the future, so that its entry stays, and is reported.
+
+    None says nothing of a use.
+    """
+    try:
+        seconds = 0.0 if stamp is None else float(stamp)  # type: ignore[arg-type]  # what it cannot take, it refuses
+    except (TypeError, ValueError):
+        return LATEST_SECONDS
+    return LATEST_SECONDS if math.isnan(seconds) else min(max(seconds, 0.0), LATEST_SECONDS)
 
 
 def _paths(name: object, reference: Reference) -> set[str]:
     if not isinstance(name, str | bytes):
         raise Declined(f"the query {reference.query!r} answers with {name!r}, which is no path")
-    written = os.path.normpath(os.path.join(reference.base, os.fsdecode(name)))  # noqa: PTH118 - strings
+    text = os.fsdecode(name)
+    if "\0" in text:
+        return set()  # no file can be called that
+    written = os.path.normpath(os.path.join(reference.base, text))  # noqa: PTH118 - strings
     return {written, os.path.realpath(written)}

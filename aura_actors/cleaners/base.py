@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from aura_actors.cleaners.journal import Journal
+from aura_actors.cleaners.printable import shown_text
 from aura_actors.cleaners.roots import Ground
 from aura_actors.domain.pins import Pins
 from aura_actors.domain.retention import Keep, Rule
@@ -19,6 +20,8 @@ from aura_actors.domain.retention import Keep, Rule
 Every = Literal["hourly", "daily", "weekly"]
 
 MOST_FAILURES = 100
+LISTED_BYTES = 2 << 20
+"""Of the paths in a listing: half of what a reply of the child process may have."""
 BATCH = 64
 """Items between two commits of the journal; work yields at least as often."""
 LOOKS = 256
@@ -58,6 +61,7 @@ class Books:
         """And the size of all that is to go."""
         self.listing: list[Listed] = []
         self.list_at_most = list_at_most
+        self._listed_bytes = 0
 
     def keep(self, reason: Keep, count: int = 1) -> None:
         """So many items stay."""
@@ -74,14 +78,16 @@ class Books:
             self.quarantined_bytes += size_bytes
 
     def fail(self, path: str, error: OSError | str) -> None:
-        """Something could not be done; the first hundred are remembered by path."""
+        """Something could not be done; the first hundred are remembered by path. Both may be any text."""
         if len(self.failures) < MOST_FAILURES:
             text = error if isinstance(error, str) else error.strerror or type(error).__name__
-            self.failures[path] = text
+            self.failures[shown_text(path)] = shown_text(text)
 
     def list(self, path: str, size_bytes: int | None, keep: Keep | None = None) -> None:
-        """A line for the listing of a dry run, as long as there is room."""
-        if len(self.listing) < self.list_at_most:
+        """A line for the listing of a dry run, as long as there is room; the path as it is shown."""
+        size = len(path.encode())
+        if len(self.listing) < self.list_at_most and self._listed_bytes + size <= LISTED_BYTES:
+            self._listed_bytes += size
             self.listing.append(Listed(path, size_bytes, None if keep is None else keep.value))
 
 

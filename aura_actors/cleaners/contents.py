@@ -106,6 +106,8 @@ def is_gone(tree: Tree, contents: Contents) -> bool:
 
 def steps_below(tree: Tree, path: str) -> list[str] | None:
     """The names on the way from the tree's root; None where the path does not lead strictly below it."""
+    if "\0" in path:
+        return None
     if path.startswith("/"):
         if not path.startswith(f"{tree.root}/"):
             return None

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from aura_actors.cleaners.base import Bench, Job, Listed
+from aura_actors.cleaners.printable import shown_text
 from aura_actors.cleaners.roots import Declined
 from aura_actors.cleaners.segments import Damaged
 from aura_actors.errors import StoreUnavailable
@@ -111,7 +112,7 @@ class Sweep:
         books = self._bench.books
         return Swept(
             outcome=outcome,
-            detail=detail,
+            detail=None if detail is None else shown_text(detail),
             scanned=books.scanned,
             removed=books.removed,
             restored=books.restored,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.cursor import Place, locked_by_another
+from aura_actors.cleaners.printable import printable
 from aura_actors.cleaners.roots import Declined, open_root, recognised
 
 LONGEST_PATH = 1_000
@@ -72,8 +73,4 @@ def shown_path(path: str) -> str:
     """A path as text that can be printed: odd bytes and controls escaped, the middle cut if long."""
     raw, half = os.fsencode(path), LONGEST_PATH // 2
     parts = [raw] if len(raw) <= LONGEST_PATH else [raw[:half], raw[-half:]]
-    return "…".join(_printable(part.decode("utf-8", "backslashreplace")) for part in parts)
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return "…".join(printable(part.decode("utf-8", "backslashreplace")) for part in parts)
