@@ -90,7 +90,7 @@ def sources_of(tree: Tree, contents: Contents, reader: Reader) -> list[Source]:
 
 
 def uploads_of(tree: Tree, paths: Sequence[str]) -> Iterator[Source]:
-    """Those of the files that are regular files below the tree; others are nobody's to archive."""
+    """Those of the files that are there. Raises `Busy` where one is there that cannot be archived."""
     for path in paths:
         with upload(tree, path) as found:
             if found is not None:

@@ -105,13 +105,20 @@ def is_gone(tree: Tree, contents: Contents) -> bool:
 
 
 def steps_below(tree: Tree, path: str) -> list[str] | None:
-    """The names on the way from the tree's root; None where the path does not lead strictly below it."""
+    """The names on the way from the tree's root; None where the path does not lead strictly below it.
+
+    An absolute path may come to the root by other links than the root's own path does.
+    """
     if "\0" in path:
         return None
     if path.startswith("/"):
-        if not path.startswith(f"{tree.root}/"):
+        root = tree.root
+        if not path.startswith(f"{root}/"):
+            folder, name = os.path.split(path.rstrip("/"))
+            root, path = tree.real_path(0, ""), os.path.join(os.path.realpath(folder or "/"), name)  # noqa: PTH118
+        if not path.startswith(f"{root}/"):
             return None
-        path = path[len(tree.root) + 1 :]
+        path = path[len(root) + 1 :]
     steps = [step for step in path.split("/") if step not in ("", ".")]
     return steps if steps and ".." not in steps else None
 
@@ -204,13 +211,16 @@ class Reader:
 
 @contextmanager
 def upload(tree: Tree, path: str) -> Iterator[tuple[int, Item] | None]:
-    """A file below the tree, opened where nobody writes to it; None where there is no regular file of that path.
+    """A file below the tree, opened where nobody writes to it; None where there is nothing of that path.
 
-    Raises `Busy` as `Reader.opened` does.
+    Raises `Busy` as `Reader.opened` does, and where what is there is no regular file below the tree: nobody could
+    tell that it is not in the archive.
     """
     steps = steps_below(tree, path)
     folder = None if steps is None else _open_folder(tree.fd, steps[:-1])
     if steps is None or folder is None:
+        if _is_there(f"{tree.root}/{path}" if not path.startswith("/") else path):
+            raise Busy(Keep.OUTSIDE)
         yield None
         return
     try:
@@ -220,12 +230,21 @@ def upload(tree: Tree, path: str) -> Iterator[tuple[int, Item] | None]:
             yield None
             return
         if item.kind is not Kind.FILE:
-            yield None
-            return
+            raise Busy(Keep.OUTSIDE)
         with nobody_writing(folder, item, read_open_files) as unwritten:
             yield unwritten.fd, item
     finally:
         os.close(folder)
+
+
+def _is_there(path: str) -> bool:
+    if "\0" in path:
+        return False  # no file can be called so
+    try:
+        os.stat(path, follow_symlinks=False)  # noqa: PTH116 - a string
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _open_folder(root_fd: int, steps: list[str]) -> int | None:

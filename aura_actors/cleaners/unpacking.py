@@ -10,6 +10,7 @@ import os
 from collections.abc import Generator, Iterator
 from typing import IO
 
+from aura_actors.cleaners.contents import steps_below
 from aura_actors.cleaners.cursor import open_directory
 from aura_actors.cleaners.sealing import CHUNK_BYTES, Draft, chunks, drop_draft, open_file
 from aura_actors.cleaners.segments import Damaged
@@ -30,9 +31,7 @@ def put_files_back(
         with open_archive(fd) as opened:
             for member, content in opened.contents():
                 if member.kind == "upload" and uploads is not None:
-                    yield from _put_back(
-                        uploads.fd, _steps(member.path_text.removeprefix(f"{uploads.root}/")), member, content
-                    )
+                    yield from _put_back(uploads.fd, _upload_steps(uploads, member.path_text), member, content)
                 elif member.kind != "upload" and folder is not None:
                     yield from _put_back(projects.fd, [*folder, *_steps(member.path_text)], member, content)
     finally:
@@ -47,6 +46,13 @@ def read_manifest(archive: Tree, file: str) -> Manifest:
             return opened.manifest
     finally:
         os.close(fd)
+
+
+def _upload_steps(uploads: Tree, path: str) -> list[str]:
+    steps = steps_below(uploads, path)
+    if steps is None:
+        raise Damaged(f"{path} leads out of the folder of uploads")
+    return steps
 
 
 def _steps(path: str) -> list[str]:

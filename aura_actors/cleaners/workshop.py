@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import msgspec
 
 from aura_actors.cleaners.base import Bench
-from aura_actors.cleaners.contents import Busy, Contents, survey
+from aura_actors.cleaners.contents import Busy, Contents, steps_below, survey
 from aura_actors.cleaners.database import open_application, write
 from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectTables
@@ -69,8 +69,8 @@ class Workshop:
         """Whether a job has come to hold the project's folder, or anything in it."""
         if project.path is None or self.bench.pins.root.free:
             return False
-        path = project.path if project.path.startswith("/") else f"{self.tree.real_path(0, '')}/{project.path}"
-        return self.bench.pins.hold(path)
+        steps = steps_below(self.tree, project.path)
+        return steps is not None and self.bench.pins.hold(self.tree.real_path(0, "/".join(steps)))
 
     def shown(self, project: Value) -> str:
         """A project as a key of the failures in a report."""

@@ -52,7 +52,7 @@ class Keep(enum.Enum):
     SEEN_ONCE = "seen-once"
     """Nothing points at it, for the first time; it goes when that is seen again, hours later."""
     OUTSIDE = "outside"
-    """A project's folder that is not below the folder for projects."""
+    """A project's folder that is not below the folder for projects, or an upload that is no file below its own."""
     NEWEST = "newest"
     """The log that may still be written to."""
     NOT_WORTH_IT = "not-worth-it"
