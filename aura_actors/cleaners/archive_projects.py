@@ -95,7 +95,7 @@ class _Archiver:
                 self._give_up(entry)
         self._bench.books.free()  # the project's row; the files are counted as they go
         yield
-        yield from clear(self._shop, entry, contents)
+        yield from clear(self._shop, entry, project, contents, archived=self._options.archived)
 
     def take_up(self) -> Iterator[None]:
         """Drop drafts; go on with what is sealed; give the rest its status back."""
@@ -225,7 +225,7 @@ class _Archiver:
             except Busy:
                 self._give_up(entry)  # somebody went on with the project meanwhile
                 return
-        yield from clear_after_kill(shop, entry, project.path, manifest)
+        yield from clear_after_kill(shop, entry, project, manifest, archived=self._options.archived)
 
     def _project_of(self, entry: Entry, manifest: Manifest) -> tuple[Project, ProjectRows]:
         rows = ProjectRows(tables=manifest.tables, rows=manifest.read_rows())

@@ -14,6 +14,7 @@ from aura_actors.cleaners.archiving import Sealed
 from aura_actors.cleaners.contents import Busy, Contents, Reader, is_gone, survey
 from aura_actors.cleaners.database import write
 from aura_actors.cleaners.ledger import Entry
+from aura_actors.cleaners.projects import Project
 from aura_actors.cleaners.removal import Removal
 from aura_actors.cleaners.sealing import chunks, open_file
 from aura_actors.cleaners.tarball import Manifest, Member, path_text, verify
@@ -22,24 +23,35 @@ from aura_actors.cleaners.workshop import Workshop, bench_of
 from aura_actors.domain.retention import Item, Keep, Kind, without
 
 
-def clear(shop: Workshop, entry: Entry, contents: Contents) -> Iterator[None]:
-    """Remove what was archived; the entry is done when the folder is gone."""
+def clear(shop: Workshop, entry: Entry, project: Project, contents: Contents, *, archived: str) -> Iterator[None]:
+    """Remove what was archived, as long as the project has the status `archived`; the entry is done when the folder
+    is gone."""
     if contents.items:
-        yield from Removal(bench_of(shop, entry), shop.tree).steps(contents.plan)
+        recheck = shop.as_long_as(archived, project)
+        yield from Removal(bench_of(shop, entry), shop.tree, recheck=recheck).steps(contents.plan)
     if is_gone(shop.tree, contents):
         _done(shop, entry)
 
 
-def clear_after_kill(shop: Workshop, entry: Entry, path: str | None, manifest: Manifest) -> Iterator[None]:
-    """The same for what a run archived that died then: everything in the folder is compared with the manifest."""
-    contents = yield from survey(shop.bench, shop.tree, path, older_than_seconds=None)
+def clear_after_kill(
+    shop: Workshop, entry: Entry, project: Project, manifest: Manifest, *, archived: str
+) -> Iterator[None]:
+    """The same for what an earlier run archived: everything in the folder is compared with the manifest.
+
+    A project that does not have the status `archived` any more is somebody's again: the entry is done.
+    """
+    if not shop.tables.has_status(project.id, archived):
+        _done(shop, entry)
+        return
+    contents = yield from survey(shop.bench, shop.tree, project.path, older_than_seconds=None)
     if isinstance(contents, Keep):
         return
     stay = yield from _differing(shop.tree, contents, manifest)
     plan = without(contents.plan, stay)
     for reason, count in plan.kept.items():
         shop.bench.books.keep(reason, count)
-    yield from clear(shop, entry, msgspec.structs.replace(contents, plan=plan))
+    going = msgspec.structs.replace(contents, plan=plan)
+    yield from clear(shop, entry, project, going, archived=archived)
     if not plan.remove:
         _done(shop, entry)  # what is there was not there when the project was archived
 

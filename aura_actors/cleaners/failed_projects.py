@@ -1,8 +1,9 @@
 """Failed and cancelled projects: after three days their files go to quarantine and their rows into a segment.
 
 Owns the protocol. The project's status is changed first; its rows are sealed; its files go; one transaction deletes
-the rows and says so in the ledger. A run that was killed is taken up where it stopped. The segment lasts as long as
-things last in quarantine, so that the run can be undone.
+the rows and says so in the ledger. A run that was killed is taken up where it stopped, if the project is as it was
+left: the status is ours, no row was changed, no file written; otherwise it gets its status back. The segment lasts
+as long as things last in quarantine, so that the run can be undone.
 """
 
 from collections.abc import Generator, Iterator
@@ -47,8 +48,9 @@ class FailedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task"
             yield from _Remover(self, shop).take_up()
 
     def put_back(self, bench: Bench, run_id: str) -> Iterator[None]:
-        """Put the rows of every project back that a run removed."""
+        """Put the rows of every project back that a run removed, and the status of those that it had not yet."""
         with open_workshop(self, bench) as shop:
+            yield from _Remover(self, shop).put_back(run_id)
             yield from put_segments_back(bench, shop.archive, shop.connection, NAME, run_id)
 
 
@@ -73,11 +75,13 @@ class _Remover:
         try:
             write_segment(shop.archive.fd, packed)
         except (OSError, Damaged):
-            end_archive(shop.archive, entry)
-            self._shop.reset(entry, busy=self._options.deleting)
+            self._give_up(entry)
             raise
         yield
-        finished = yield from self._finish(entry, contents, rows)
+        if not self._is_as_sealed(entry, rows):
+            self._give_up(entry)
+            raise Busy(Keep.CHANGED)
+        finished = yield from self._finish(entry, project, contents, rows)
         if finished:
             self._bench.books.free()
         else:
@@ -92,6 +96,16 @@ class _Remover:
         for entry in shop.ledger.of_task(NAME, "pending"):
             yield from self._go_on(entry)
             yield
+
+    def put_back(self, run_id: str) -> Iterator[None]:
+        """Give those their status back that a run had begun with; their rows are where they were."""
+        books = self._bench.books
+        for entry in self._shop.ledger.of_run(run_id):
+            if entry.task == NAME and entry.state == "pending":
+                self._give_up(entry)
+                books.scanned += 1
+                books.restored += 1
+                yield
 
     # --- the steps ---
 
@@ -115,24 +129,46 @@ class _Remover:
             shop.ledger.put(entry)
         return entry
 
-    def _finish(self, entry: Entry, contents: Contents, rows: ProjectRows) -> Generator[None, None, bool]:
+    def _finish(
+        self, entry: Entry, project: Project, contents: Contents, rows: ProjectRows
+    ) -> Generator[None, None, bool]:
         """Files, then rows; False where a file stayed, or somebody went on with the project."""
-        shop, project = self._shop, subject_of(entry)
+        shop, deleting = self._shop, self._options.deleting
         if contents.items:
-            yield from Removal(bench_of(shop, entry), shop.tree).steps(contents.plan)
+            recheck = shop.as_long_as(deleting, project)
+            yield from Removal(bench_of(shop, entry), shop.tree, recheck=recheck).steps(contents.plan)
         if not is_gone(shop.tree, contents):
             return False
         with write(shop.connection):
-            unchanged = shop.tables.read(project, status=entry.status or "") == rows
-            deleted = unchanged and shop.tables.delete_all(project, was=self._options.deleting)
+            unchanged = shop.tables.read(project.id, status=project.status) == rows
+            deleted = unchanged and shop.tables.delete_all(project.id, was=deleting)
             if deleted:
                 shop.ledger.put(msgspec.structs.replace(entry, state="done"))
-            else:
-                shop.ledger.drop(entry.file)
         if not deleted:
-            end_archive(shop.archive, entry)
-            self._bench.books.fail(shop.shown(project), "it was changed meanwhile; its files lie in quarantine")
+            self._let_go(entry)
         return deleted
+
+    def _is_as_sealed(self, entry: Entry, rows: ProjectRows) -> bool:
+        """Whether the project is still ours, and every row what it was."""
+        tables, project = self._shop.tables, subject_of(entry)
+        with read(self._shop.connection):
+            mine = tables.has_status(project, self._options.deleting)
+            return mine and tables.read(project, status=entry.status or "") == rows
+
+    def _give_up(self, entry: Entry) -> None:
+        """Everything as it was. In this order: a kill in between leaves an entry without a segment."""
+        end_archive(self._shop.archive, entry)
+        self._shop.reset(entry, busy=self._options.deleting)
+
+    def _let_go(self, entry: Entry) -> None:
+        """The same, where files may have gone already."""
+        self._give_up(entry)
+        self._bench.books.fail(
+            self._shop.shown(subject_of(entry)),
+            f"it was changed meanwhile; what had gone of it comes back with the undo of run {entry.run_id}",
+        )
+
+    # --- what an earlier run left ---
 
     def _go_on(self, entry: Entry) -> Iterator[None]:
         shop = self._shop
@@ -145,9 +181,22 @@ class _Remover:
             shop.bench.books.fail(shop.archive.shown(0, entry.file), str(error))
             return
         rows = ProjectRows(tables=dict(segment.tables), rows=list(segment.rows))
-        contents = yield from survey(self._bench, shop.tree, shop.tables.path_in(rows), older_than_seconds=None)
-        if not isinstance(contents, Keep):
-            yield from self._finish(entry, contents, rows)
+        if not self._is_as_sealed(entry, rows):
+            self._let_go(entry)
+            return
+        project = Project(id=subject_of(entry), status=entry.status or "", path=shop.tables.path_in(rows))
+        contents = yield from survey(self._bench, shop.tree, project.path, older_than_seconds=None)
+        if isinstance(contents, Keep):
+            return
+        if _written_since(contents, int(entry.archived_at * 1e9)):
+            self._let_go(entry)
+            return
+        yield from self._finish(entry, project, contents, rows)
+
+
+def _written_since(contents: Contents, begun_ns: int) -> bool:
+    """Whether any file is younger than the removal. That we moved it to and fro shows in its ctime only."""
+    return any(max(item.modified_ns, item.born_ns) > begun_ns for item in contents.plan.remove)
 
 
 def _packed(project: Project, rows: ProjectRows, run_id: str) -> Packed:

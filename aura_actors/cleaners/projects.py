@@ -149,6 +149,11 @@ class ProjectTables:
         tables = [self._table, *(table for _, table in self._children)]
         return ProjectRows(tables={table.name: list(table.columns) for table in tables}, rows=rows)
 
+    def has_status(self, project: Value, status: str) -> bool:
+        """Whether a project is there, with this status."""
+        look = f"SELECT 1 FROM {self._table.quoted} WHERE {self._id} = ? AND {self._status} = ?"
+        return self._connection.execute(look, (project, status)).fetchone() is not None
+
     def with_status(self, row: Row, status: str) -> Row:
         """A project's own row with another status."""
         at = self._table.columns.index(self._options.columns.status)
@@ -194,8 +199,7 @@ class ProjectTables:
 
     def delete_all(self, project: Value, *, was: str) -> bool:
         """Delete every row of a project; False, and nothing deleted, where its status is not what it was."""
-        look = f"SELECT 1 FROM {self._table.quoted} WHERE {self._id} = ? AND {self._status} = ?"
-        if self._connection.execute(look, (project, was)).fetchone() is None:
+        if not self.has_status(project, was):
             return False
         self.delete_children(project)
         return self.delete(project, was=was)

@@ -5,7 +5,7 @@ stay. What is done with a project that may go is the task's own affair.
 """
 
 import sqlite3
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -15,10 +15,11 @@ from aura_actors.cleaners.contents import Busy, Contents, steps_below, survey
 from aura_actors.cleaners.database import open_application, write
 from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectTables
+from aura_actors.cleaners.removal import Recheck
 from aura_actors.cleaners.segments import Damaged
 from aura_actors.cleaners.tree import Tree, opened
 from aura_actors.cleaners.values import Unspeakable, Value, decode, encode
-from aura_actors.domain.retention import Keep
+from aura_actors.domain.retention import Item, Keep
 
 Deal = Callable[[Project, Contents], Iterator[None]]
 
@@ -71,6 +72,17 @@ class Workshop:
             return False
         steps = steps_below(self.tree, project.path)
         return steps is not None and self.bench.pins.hold(self.tree.real_path(0, "/".join(steps)))
+
+    def as_long_as(self, status: str, project: Project) -> Recheck:
+        """What to ask before each batch of a project's files: they stay when it does not have this status any more,
+        or a job has come to hold it."""
+
+        def recheck(items: Sequence[Item]) -> list[Keep | None]:
+            mine = self.tables.has_status(project.id, status)
+            reason = Keep.CHANGED if not mine else Keep.PINNED if self.pinned(project) else None
+            return [reason] * len(items)
+
+        return recheck
 
     def shown(self, project: Value) -> str:
         """A project as a key of the failures in a report."""

@@ -20,6 +20,7 @@ from aura_actors.cleaners import (
     Declined,
     FailedProjects,
     Purge,
+    Sweep,
     Swept,
     Undo,
     Vacuum,
@@ -256,6 +257,34 @@ class Fail(Archive):
     def is_done(self, house: Household) -> bool:
         """Rows and folder are gone."""
         return house.status("p1") is None and not (house.data_dir / "projects/p1").exists()
+
+
+class FailBack(Fail):
+    """Undo of a run that was stopped when the files of a failed project had gone, and its rows had not."""
+
+    def prepare(self, place: Path) -> None:
+        """It is half done."""
+        super().prepare(place)
+        with house(place) as made:
+            bench = made.bench(days=self.days, run_id="first")
+            bench.task = self.cleaner.name
+            run = Sweep(self.cleaner, bench)
+            while bench.books.quarantined < len(FILES):
+                run.step(0)
+            run.stop()
+            assert made.status("p1") == "deleting"
+
+    def act(self, place: Path) -> None:
+        """Undo it."""
+        with suppress(StoreUnavailable, Declined, sqlite3.Error, OSError), house(place) as made:
+            sweep(Undo("first", self.cleaner), made.bench(days=self.days))
+
+    def check(self, place: Path, *, whole: bool) -> None:
+        """Undone, or gone on with by the recovery; in the end all is back."""
+        with house(place) as made:
+            if whole:
+                self.is_as_before(made)
+            self.undone(made)
 
 
 class Expire(RecordScenario):

@@ -10,7 +10,8 @@ import pytest
 
 from tests.kill_points.run import Program, drive, missed
 
-SCENARIOS = ("Rows", "RowsBack", "Archive", "ArchiveBack", "Fail", "Expire", "Gzip", "GzipAnew", "Pages", "Anew")
+RECORDS = ("Rows", "RowsBack", "Archive", "ArchiveBack", "Fail", "FailBack", "Expire")
+SCENARIOS = (*RECORDS, "Gzip", "GzipAnew", "Pages", "Anew")
 pytestmark = pytest.mark.timeout(600)
 
 
