@@ -143,7 +143,8 @@ class _Remover:
             unchanged = shop.tables.read(project.id, status=project.status) == rows
             deleted = unchanged and shop.tables.delete_all(project.id, was=deleting)
             if deleted:
-                shop.ledger.put(msgspec.structs.replace(entry, state="done"))
+                now = self._bench.now_ns / 1e9  # from now on it is its only place
+                shop.ledger.put(msgspec.structs.replace(entry, state="done", archived_at=now))
         if not deleted:
             self._let_go(entry)
         return deleted

@@ -117,6 +117,25 @@ def test_files_stay_from_the_moment_that_somebody_goes_on_with_the_project(house
     assert bench.books.scanned == bench.books.removed + bench.books.kept.total()
 
 
+def test_rows_of_a_project_can_be_put_back_for_a_day_from_when_they_went(house: Household) -> None:
+    house.project("p1", "failed")
+    rows = house.rows("projects")
+    stopped(house, files=2)
+    house.run(FailedProjects(), days=5.1)
+    assert (house.rows("projects"), set(house.ledger().values()), len(house.archives())) == ([], {"done"}, 1)
+    house.run(FailedProjects(), days=6)
+    assert house.undo(FailedProjects(), "first", days=6).restored == 5
+    assert house.rows("projects") == rows
+
+
+def test_their_segment_goes_after_that_day(house: Household) -> None:
+    house.project("p1", "failed")
+    stopped(house, files=2)
+    house.run(FailedProjects(), days=5.1)
+    house.run(FailedProjects(), days=6.2)
+    assert (set(house.ledger().values()), house.archives()) == ({"expired"}, [])
+
+
 def sealed(house: Household) -> Path:
     """A project that is archived, and one of whose files was open."""
     folder = house.project("p1", files={"a": "alpha", "b": "beta"})
