@@ -37,7 +37,7 @@ def remove_aged(
     books = bench.books
     books.phase = "scan"
     draft = Draft(bench.now_ns, rule, list_kept=books.list_at_most)
-    pins = bench.pins.at(tree.real_path(start, ""))
+    pins = bench.held().at(tree.real_path(start, ""))
     walk = Walk(tree, draft, books, exclude=exclude, pins=pins, objection=objection, uses=uses)
     yield from walk.steps(start)
     planned = draft.finish()

@@ -5,6 +5,7 @@ Owns the questions and how an answer becomes an absolute path. Refuses to know w
 
 import math
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -54,16 +55,14 @@ def referenced_paths(database: str | None, references: Sequence[Reference], *, d
     yield from found
 
 
-def live_project_paths(database: str | None, data_dir: str, *, dry_run: bool) -> Iterator[str]:
-    """Folders of the projects of the default layout that are not archived: only their own tasks may touch them."""
-    marks = ", ".join("?" * len(GONE))
-    base = f"{data_dir}/projects"
-    with open_application(database, dry_run=dry_run, reading=True) as connection:
-        find_table(connection, "projects", ("status", "path"))
-        query = f"SELECT path FROM projects WHERE path IS NOT NULL AND status NOT IN ({marks})"
-        names = [row[0] for row in connection.execute(query, GONE)]
-    for name in names:
-        yield from _paths(name, Reference(query, base))
+def live_projects(connection: sqlite3.Connection) -> Iterator[object]:
+    """Folders of the default layout's projects that are not archived, as they are written; none where the file has
+    other tables. Only the tasks of projects may touch them."""
+    columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo('projects')")}
+    if {"status", "path"} <= columns:
+        marks = ", ".join("?" * len(GONE))
+        query = f"SELECT path FROM projects WHERE path <> '' AND status NOT IN ({marks})"
+        yield from (name for (name,) in connection.execute(query, GONE))
 
 
 def last_uses(database: str | None, base: str, *, dry_run: bool) -> dict[str, float]:
@@ -88,11 +87,16 @@ def _seconds(stamp: object) -> float:
     return LATEST_SECONDS if math.isnan(seconds) else min(max(seconds, 0.0), LATEST_SECONDS)
 
 
+def forms_of(name: str | bytes, base: str) -> set[str]:
+    """The absolute path as it is written, and as it is with links resolved; none of what cannot be a path."""
+    text = os.fsdecode(name)
+    if "\0" in text:
+        return set()
+    written = os.path.normpath(os.path.join(base, text))  # noqa: PTH118 - strings
+    return {written, os.path.realpath(written)}
+
+
 def _paths(name: object, reference: Reference) -> set[str]:
     if not isinstance(name, str | bytes):
         raise Declined(f"the query {reference.query!r} answers with {name!r}, which is no path")
-    text = os.fsdecode(name)
-    if "\0" in text:
-        return set()  # no file can be called that
-    written = os.path.normpath(os.path.join(reference.base, text))  # noqa: PTH118 - strings
-    return {written, os.path.realpath(written)}
+    return forms_of(name, reference.base)

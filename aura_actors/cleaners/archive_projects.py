@@ -42,6 +42,12 @@ class ArchiveProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task
     archiving: str = "archiving"
     archived: str = "archived"
 
+    @property
+    def bygone(self) -> tuple[str, ...]:
+        """Archived ones, those that it is at itself, and failed tries: what they share with a completed one goes
+        into the archive, where nothing of it is lost."""
+        return (*super().bygone, self.archiving, self.archived, "failed", "cancelled")
+
     def grounds_under(self, data_dir: str) -> tuple[str, ...]:
         """Projects, archives, and, where uploads are archived too, those."""
         uploads = (self.uploads_under(data_dir),) if any(child.path for child in self.children) else ()

@@ -5,7 +5,7 @@ journal is kept and who reads the report.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Protocol
 
 import msgspec
@@ -103,6 +103,9 @@ class Bench(msgspec.Struct, kw_only=True):
     """The roots that were recognised when the program started, by path."""
     dry_run: bool = False
     pins: Pins = msgspec.field(default_factory=Pins)
+    """What jobs hold."""
+    live: Callable[[], Pins] = Pins
+    """The folders of live projects as of now, for a task that is to leave them alone."""
     database: str | None = None
     """The application's SQLite file; None where there is none."""
     quarantine_seconds: float = QUARANTINE_SECONDS
@@ -110,6 +113,10 @@ class Bench(msgspec.Struct, kw_only=True):
     """The disk is above its high mark."""
     task: str = ""
     books: Books = msgspec.field(default_factory=Books)
+
+    def held(self) -> Pins:
+        """What jobs and live projects hold, as of now."""
+        return self.pins | self.live()
 
 
 class Job(Protocol):

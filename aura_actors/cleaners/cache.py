@@ -13,6 +13,7 @@ from aura_actors.cleaners.aged import remove_aged
 from aura_actors.cleaners.application import last_uses
 from aura_actors.cleaners.base import Bench, Every, FolderOptions
 from aura_actors.cleaners.database import open_application
+from aura_actors.cleaners.live import live_projects_left_alone
 from aura_actors.cleaners.tree import Tree, opened
 from aura_actors.cleaners.walk import Uses
 from aura_actors.cleaners.watched import Watched
@@ -43,6 +44,7 @@ class Cache(FolderOptions, frozen=True, kw_only=True, tag_field="task", tag="cac
         root = self.root_under(bench.data_dir)
         with ExitStack() as stack:
             tree = stack.enter_context(opened(bench, root))
+            stack.enter_context(live_projects_left_alone(bench, tree))
             stamps: Callable[[], Mapping[str, float]] = dict
             if path is not None:
                 watch = stack.enter_context(open_application(path, dry_run=bench.dry_run, reading=True))

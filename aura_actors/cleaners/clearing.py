@@ -38,9 +38,10 @@ def clear_after_kill(
 ) -> Iterator[None]:
     """The same for what an earlier run archived: everything in the folder is compared with the manifest.
 
-    A project that does not have the status `archived` any more is somebody's again: the entry is done.
+    A folder is somebody's again when its project does not have the status `archived` any more, or another one names
+    it: then the entry is done.
     """
-    if not shop.tables.has_status(project.id, archived):
+    if not shop.tables.has_status(project.id, archived) or shop.shared(project):
         _done(shop, entry)
         return
     contents = yield from survey(shop.bench, shop.tree, project.path, older_than_seconds=None)

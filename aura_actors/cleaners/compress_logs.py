@@ -14,6 +14,7 @@ from aura_actors.cleaners.base import Bench, Every, FolderOptions
 from aura_actors.cleaners.contents import Busy
 from aura_actors.cleaners.cursor import Cursor
 from aura_actors.cleaners.gzipping import PREFIX, Compressed, compress
+from aura_actors.cleaners.live import live_projects_left_alone
 from aura_actors.cleaners.removal import Removal
 from aura_actors.cleaners.sealing import drop_drafts
 from aura_actors.cleaners.segments import Damaged
@@ -36,10 +37,10 @@ class CompressLogs(FolderOptions, frozen=True, kw_only=True, tag_field="task", t
 
     def work(self, bench: Bench) -> Iterator[None]:
         """Compress every log that is old enough, and not the newest of its kind."""
-        with opened(bench, self.root_under(bench.data_dir)) as tree:
+        with opened(bench, self.root_under(bench.data_dir)) as tree, live_projects_left_alone(bench, tree):
             draft = Draft(bench.now_ns, self.rule())
             bench.books.phase = "scan"
-            pins = bench.pins.at(tree.real_path(0, ""))
+            pins = bench.held().at(tree.real_path(0, ""))
             walk = Walk(tree, draft, bench.books, exclude=self.exclude, pins=pins, objection=self._objection)
             yield from walk.steps()
             planned = draft.finish()
@@ -100,7 +101,7 @@ class _Compressing:
 
     def _compress(self, log: Item) -> Iterator[None]:
         books = self._bench.books
-        if self._bench.pins.hold(self._tree.real_path(log.parent, log.name)):
+        if self._bench.held().hold(self._tree.real_path(log.parent, log.name)):
             books.keep(Keep.PINNED)
             return
         try:

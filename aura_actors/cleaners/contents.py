@@ -17,7 +17,7 @@ from aura_actors.cleaners.cursor import Cursor, open_directory
 from aura_actors.cleaners.hold import same, take_hold
 from aura_actors.cleaners.in_use import OpenFiles, lease, lease_is_whole, read_open_files
 from aura_actors.cleaners.tree import Tree
-from aura_actors.cleaners.walk import Walk, item_of, place_of
+from aura_actors.cleaners.walk import Walk, is_marked, item_of, place_of
 from aura_actors.domain.retention import Draft, Item, Keep, Kind, Plan, Rule
 
 SOURCE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -139,6 +139,8 @@ def _enter(tree: Tree, steps: list[str]) -> Item | Keep | None:
             reason = cursor.go(number)
             if reason is not None:
                 return reason
+        if is_marked(cursor.fd):
+            return Keep.OTHER_ROOT
     except FileNotFoundError:
         return None
     finally:

@@ -33,6 +33,11 @@ class FailedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task"
     statuses: tuple[str, ...] = ("failed", "cancelled")
     deleting: str = "deleting"
 
+    @property
+    def bygone(self) -> tuple[str, ...]:
+        """Archived ones, and those that it is at itself."""
+        return (*super().bygone, self.deleting)
+
     def work(self, bench: Bench) -> Iterator[None]:
         """Take up what a killed run left, then one project after the other."""
         with open_workshop(self, bench) as shop:
@@ -182,10 +187,10 @@ class _Remover:
             shop.bench.books.fail(shop.archive.shown(0, entry.file), str(error))
             return
         rows = ProjectRows(tables=dict(segment.tables), rows=list(segment.rows))
-        if not self._is_as_sealed(entry, rows):
+        project = Project(id=subject_of(entry), status=entry.status or "", path=shop.tables.path_in(rows))
+        if not self._is_as_sealed(entry, rows) or shop.shared(project):
             self._let_go(entry)
             return
-        project = Project(id=subject_of(entry), status=entry.status or "", path=shop.tables.path_in(rows))
         contents = yield from survey(self._bench, shop.tree, project.path, older_than_seconds=None)
         if isinstance(contents, Keep):
             return

@@ -16,6 +16,7 @@ from aura_actors.cleaners.aged import remove_aged
 from aura_actors.cleaners.application import Reference, default_references, referenced_paths
 from aura_actors.cleaners.base import Bench, FolderOptions
 from aura_actors.cleaners.database import open_application
+from aura_actors.cleaners.live import live_projects_left_alone
 from aura_actors.cleaners.roots import Declined
 from aura_actors.cleaners.tree import Tree, opened
 from aura_actors.cleaners.watched import Watched
@@ -44,6 +45,7 @@ class OrphanedUploads(FolderOptions, frozen=True, kw_only=True, tag_field="task"
         root = self.root_under(bench.data_dir)
         with (
             opened(bench, root) as tree,
+            live_projects_left_alone(bench, tree),
             open_application(path, dry_run=bench.dry_run, reading=True) as watch,
         ):
             referenced = Watched(watch, lambda: Pins(referenced_paths(path, asked, dry_run=bench.dry_run)))

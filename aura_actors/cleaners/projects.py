@@ -5,11 +5,13 @@ what it was when it was looked at. Refuses to know what becomes of a project.
 """
 
 import sqlite3
+from collections.abc import Collection, Iterator
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from aura_actors.cleaners.application import GONE
 from aura_actors.cleaners.base import Every, TaskOptions
 from aura_actors.cleaners.database import Table, demand_no_cascade, demand_unique, find_table, quote
 from aura_actors.cleaners.selection import UNITS, Stamps, readable_sql, stamp_sql
@@ -72,6 +74,11 @@ class ProjectOptions(TaskOptions, frozen=True, kw_only=True):
         """The folder of uploads, of which files are read."""
         return self.uploads or f"{data_dir.rstrip('/')}/uploads"
 
+    @property
+    def bygone(self) -> tuple[str, ...]:
+        """Statuses of projects that lay no claim to a folder which another one names too."""
+        return GONE
+
     def grounds_under(self, data_dir: str) -> tuple[str, ...]:
         """Projects and archives."""
         return (self.root_under(data_dir), self.archive_under(data_dir))
@@ -130,6 +137,17 @@ class ProjectTables:
             f" FROM {self._table.quoted} WHERE {self._status} IN ({marks}) ORDER BY {ages[0]}"
         )
         return [self._project(*row) for row in self._connection.execute(query, self._options.statuses)]
+
+    def folders_of_others(self, due: Collection[Value]) -> Iterator[str]:
+        """The folders of all projects but bygone ones, and those that are `due` and still have the right status."""
+        if self._options.columns.path is None:
+            return
+        bygone, statuses = {*self._options.bygone}, {*self._options.statuses}
+        query = f"SELECT {self._id}, {self._status}, {quote(self._options.columns.path)} FROM {self._table.quoted}"
+        for ident, status, path in self._connection.execute(query):
+            mine = status in statuses and ident in due
+            if isinstance(path, str) and path and status not in bygone and not mine:
+                yield path
 
     def read(self, project: Value, *, status: str) -> ProjectRows | None:
         """Every row of a project, as the caller's transaction sees them; None where it is gone.

@@ -213,7 +213,7 @@ class Removal:
     def _still_going(self, batch: Sequence[Item]) -> list[Item]:
         """Those that neither a pin nor the application's records have come to hold meanwhile."""
         reasons = self._recheck(batch) if self._recheck is not None else [None] * len(batch)
-        pins = self._bench.pins
+        pins = self._bench.held()
         going: list[Item] = []
         for item, objection in zip(batch, reasons, strict=True):
             reason = objection

@@ -11,6 +11,7 @@ import msgspec
 
 from aura_actors.cleaners.aged import remove_aged
 from aura_actors.cleaners.base import Bench, FolderOptions
+from aura_actors.cleaners.live import live_projects_left_alone
 from aura_actors.cleaners.tree import opened
 from aura_actors.domain.retention import Rule
 
@@ -32,5 +33,5 @@ class TempFiles(FolderOptions, frozen=True, kw_only=True, tag_field="task", tag=
 
     def work(self, bench: Bench) -> Iterator[None]:
         """Whatever is old enough goes to quarantine."""
-        with opened(bench, self.root_under(bench.data_dir)) as tree:
+        with opened(bench, self.root_under(bench.data_dir)) as tree, live_projects_left_alone(bench, tree):
             yield from remove_aged(bench, tree, self.rule(), exclude=self.exclude)

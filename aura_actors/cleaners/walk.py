@@ -94,6 +94,8 @@ class Walk:
         obstacle: Keep | None
         try:
             obstacle = self._cursor.go(number)
+            if obstacle is None and is_marked(self._cursor.fd):
+                obstacle = Keep.OTHER_ROOT
             if obstacle is None:
                 yield from self._list(number, scope)
         except (FileNotFoundError, NotADirectoryError):
@@ -179,6 +181,15 @@ class Walk:
     def _report(self) -> None:
         self._books.scanned += self._unreported
         self._unreported = 0
+
+
+def is_marked(folder_fd: int) -> bool:
+    """Whether a directory is a root, or was marked as one."""
+    try:
+        os.stat(SENTINEL, dir_fd=folder_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def place_of(tree: Tree, seen: Item) -> Place:

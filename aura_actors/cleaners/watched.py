@@ -27,6 +27,10 @@ class Watched(Generic[T]):
             self._version, self._value = version, self._read()
         return self._value
 
+    def refresh(self) -> None:
+        """Read it again, whether or not anybody has written."""
+        self._version, self._value = self._data_version(), self._read()
+
     def _data_version(self) -> int:
         (version,) = self._watch.execute("PRAGMA data_version").fetchone()
         return int(version)

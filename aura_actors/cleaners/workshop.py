@@ -4,6 +4,7 @@ Owns the folders and tables that are open together, the order of the looks at a 
 stay. What is done with a project that may go is the task's own affair.
 """
 
+import functools
 import sqlite3
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,11 +15,14 @@ from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.contents import Busy, Contents, steps_below, survey
 from aura_actors.cleaners.database import open_application, write
 from aura_actors.cleaners.ledger import Entry, Ledger
+from aura_actors.cleaners.live import Folders
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectTables
 from aura_actors.cleaners.removal import Recheck
 from aura_actors.cleaners.segments import Damaged
 from aura_actors.cleaners.tree import Tree, opened
 from aura_actors.cleaners.values import Unspeakable, Value, decode, encode
+from aura_actors.cleaners.watched import Watched
+from aura_actors.domain.pins import Pins
 from aura_actors.domain.retention import Item, Keep
 
 Deal = Callable[[Project, Contents], Iterator[None]]
@@ -38,6 +42,7 @@ class Workshop:
         self.connection = connection
         self.tables = ProjectTables(connection, options, bench.now_ns)
         self.ledger = Ledger(connection, make=not bench.dry_run)
+        self._due: frozenset[Value] = frozenset()
 
     def go_through(self, deal: Deal) -> Iterator[None]:
         """Have every project that may go dealt with; a dry run only says which they are.
@@ -47,7 +52,9 @@ class Workshop:
         books = self.bench.books
         books.phase = "projects"
         dealt = 0
-        for project in self.tables.candidates():
+        candidates = self._candidates()
+        self._others.refresh()
+        for project in candidates:
             books.scanned += 1
             contents = yield from self._look(project, full=dealt >= self.options.max_projects)
             if isinstance(contents, Keep):
@@ -67,11 +74,29 @@ class Workshop:
             self.ledger.drop(entry.file)
 
     def pinned(self, project: Project) -> bool:
-        """Whether a job has come to hold the project's folder, or anything in it."""
-        if project.path is None or self.bench.pins.root.free:
+        """Whether a job has come to hold the project's folder, or anything in it, or another project shares it."""
+        return self._held(project, self.bench.pins) or self.shared(project)
+
+    def shared(self, project: Project) -> bool:
+        """Whether a project that this run does not deal with names the same folder, or one in it or around it."""
+        return self._held(project, self._others.latest())
+
+    @functools.cached_property
+    def _others(self) -> Watched[Pins]:
+        self._candidates()
+        folders = Folders(self.tree, self.tree.root)
+        return Watched(self.connection, lambda: folders.pins(self.tables.folders_of_others(self._due)))
+
+    def _candidates(self) -> list[Project]:
+        found = self.tables.candidates()
+        self._due = frozenset(project.id for project in found if project.age is None)
+        return found
+
+    def _held(self, project: Project, pins: Pins) -> bool:
+        if project.path is None or pins.root.free:
             return False
         steps = steps_below(self.tree, project.path)
-        return steps is not None and self.bench.pins.hold(self.tree.real_path(0, "/".join(steps)))
+        return steps is not None and pins.hold(self.tree.real_path(0, "/".join(steps)))
 
     def as_long_as(self, status: str, project: Project) -> Recheck:
         """What to ask before each batch of a project's files: they stay when it does not have this status any more,
@@ -91,6 +116,8 @@ class Workshop:
     def _look(self, project: Project, *, full: bool) -> Generator[None, None, Contents | Keep]:
         if project.age is not None or full:
             return project.age or Keep.OVER_CAP
+        if self.shared(project):
+            return Keep.PINNED
         age = self.options.older_than_seconds
         return (yield from survey(self.bench, self.tree, project.path, older_than_seconds=age))
 

@@ -34,10 +34,17 @@ class Pins:
 
     def __init__(self, paths: Iterable[str] = ()) -> None:
         tree: dict[str, object] = {}
+        self._paths = frozenset(paths)
         # A path sorts before everything below it, so that what is covered already adds nothing.
-        for path in sorted(set(paths), key=_steps):
+        for path in sorted(self._paths, key=_steps):
             _plant(tree, _steps(path))
         self.root = _scope(tree)
+
+    def __or__(self, other: "Pins") -> "Pins":
+        """What either pins."""
+        if self.root.free or other.root.free:
+            return self if other.root.free else other
+        return Pins(self._paths | other._paths)
 
     def at(self, path: str) -> Scope:
         """What is pinned at `path` and below."""

@@ -41,6 +41,8 @@ class Keep(enum.Enum):
     HARD_LINKED = "hard-linked"
     EXCLUDED = "excluded"
     OTHER_FILESYSTEM = "other-filesystem"
+    OTHER_ROOT = "other-root"
+    """A directory that is marked as a root of its own: it has its own task."""
     LOCKED = "locked"
     UNREADABLE = "unreadable"
     NOT_EMPTY = "not-empty"

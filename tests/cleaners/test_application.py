@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from aura_actors.cleaners.application import (
     Reference,
     default_references,
     last_uses,
-    live_project_paths,
+    live_projects,
     referenced_paths,
 )
 from aura_actors.cleaners.layout import DATABASE, FOLDERS, SCHEMA
@@ -98,8 +99,15 @@ def test_a_query_that_cannot_be_answered_declines_the_pass(house: Household, que
 
 def test_archived_projects_have_no_live_folder(house: Household) -> None:
     house.project("p1", "archived")
-    live = house.project("p2", "failed")
-    assert set(live_project_paths(str(house.database), str(house.data_dir), dry_run=False)) == {str(live)}
+    house.project("p2", "failed")
+    assert list(live_projects(house.db)) == ["p2"]
+
+
+def test_a_database_with_other_tables_knows_no_live_projects() -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        assert list(live_projects(db)) == []
+        db.execute("CREATE TABLE projects (uid, state)")
+        assert list(live_projects(db)) == []
 
 
 def test_the_last_use_of_a_cache_entry_is_by_its_absolute_path(house: Household) -> None:

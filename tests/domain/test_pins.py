@@ -62,3 +62,11 @@ def test_pins_agree_with_comparing_every_path(pinned: list[str], asked: list[str
         leads = any(pin.startswith(below) for pin in pinned)
         assert pins.cover(path) == covered
         assert pins.hold(path) == (covered or leads)
+
+
+@given(one=PATHS, other=PATHS, asked=PATHS)
+def test_what_either_pins_is_pinned_by_both_together(one: list[str], other: list[str], asked: list[str]) -> None:
+    pins, both = (Pins(one), Pins(other)), Pins(one) | Pins(other)
+    for path in asked:
+        assert both.cover(path) == any(each.cover(path) for each in pins)
+        assert both.hold(path) == any(each.hold(path) for each in pins)
