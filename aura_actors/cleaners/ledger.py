@@ -80,6 +80,10 @@ class Ledger:
         """By the archive's name."""
         return next(iter(self._select("WHERE file = ?", file)), None)
 
+    def is_empty(self) -> bool:
+        """Whether nothing was ever archived out of this database."""
+        return not self._select("LIMIT 1")
+
     def of_task(self, task: str, *states: State) -> list[Entry]:
         """Those of one task in these states, the oldest first."""
         marks = ", ".join("?" * len(states))

@@ -4,7 +4,6 @@ Owns what makes an orphan, and the two sightings. What is referred to is asked o
 retention rule.
 """
 
-import functools
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from aura_actors.cleaners.aged import remove_aged
 from aura_actors.cleaners.application import Reference, default_references, referenced_paths
 from aura_actors.cleaners.base import Bench, FolderOptions
 from aura_actors.cleaners.database import open_application
+from aura_actors.cleaners.ledger import Ledger
 from aura_actors.cleaners.live import live_projects_left_alone
 from aura_actors.cleaners.roots import Declined
 from aura_actors.cleaners.tree import Tree, opened
@@ -25,7 +25,8 @@ from aura_actors.domain.retention import Item, Keep
 
 
 class OrphanedUploads(FolderOptions, frozen=True, kw_only=True, tag_field="task", tag="orphaned-uploads"):
-    """Without the database nothing is an orphan: the run is declined.
+    """Without the database nothing is an orphan: the run is declined. So it is where there would be orphans and the
+    database is as good as new: it knows of nothing in the folder, and nothing was ever archived out of it.
 
     `references` are the application's own queries, in place of those of the default layout.
     """
@@ -49,7 +50,16 @@ class OrphanedUploads(FolderOptions, frozen=True, kw_only=True, tag_field="task"
             open_application(path, dry_run=bench.dry_run, reading=True) as watch,
         ):
             referenced = Watched(watch, lambda: Pins(referenced_paths(path, asked, dry_run=bench.dry_run)))
-            _demand_control(path, asked, os.path.realpath(root), dry_run=bench.dry_run)
+            believed = _controlled(path, asked, tree.real_path(0, ""), dry_run=bench.dry_run) or (
+                not Ledger(watch, make=False).is_empty()
+            )
+
+            def sift(items: Sequence[Item]) -> list[Keep | None]:
+                if not believed:
+                    raise Declined(
+                        f"the database knows of nothing in {root}, so it is not believed about what is there"
+                    )
+                return self._seen_twice(bench, tree, path, items)
 
             def recheck(items: Sequence[Item]) -> list[Keep | None]:
                 pins = referenced.latest()
@@ -61,14 +71,17 @@ class OrphanedUploads(FolderOptions, frozen=True, kw_only=True, tag_field="task"
                 self.rule(),
                 exclude=self.exclude,
                 objection=lambda path, _: _objection(referenced.latest(), path),
-                sift=functools.partial(self._seen_twice, bench, tree),
+                sift=sift,
                 recheck=recheck,
             )
         if not bench.dry_run:
             bench.journal.forget_sightings(self.name, bench.now_ns)
 
-    def _seen_twice(self, bench: Bench, tree: Tree, items: Sequence[Item]) -> list[Keep | None]:
-        keys = [_key(tree.relative_path(item.parent, item.name), item) for item in items]
+    def _seen_twice(
+        self, bench: Bench, tree: Tree, database: str | None, items: Sequence[Item]
+    ) -> list[Keep | None]:
+        asked = b"" if database is None else _identity(database)
+        keys = [_key(tree.relative_path(item.parent, item.name), item, asked) for item in items]
         first = bench.journal.sighted(self.name, keys, bench.now_ns, record=not bench.dry_run)
         long_ago_ns = bench.now_ns - int(self.second_look_after_seconds * 1e9)
         return [None if seen_ns <= long_ago_ns else Keep.SEEN_ONCE for seen_ns in first]
@@ -78,23 +91,29 @@ def _objection(referenced: Pins, path: str) -> Keep | None:
     return Keep.REFERENCED if referenced.cover(path) else None
 
 
-def _demand_control(path: str | None, asked: Sequence[Reference], root: str, *, dry_run: bool) -> None:
-    """Of what the database says to be below the root, something must be there.
+def _controlled(path: str | None, asked: Sequence[Reference], root: str, *, dry_run: bool) -> bool:
+    """Whether the database says of anything that is there that it is below the root.
 
-    Otherwise the paths are not what they are thought to be, or a disk is missing, and everything would look like
-    an orphan.
+    Raises `Declined` where all that it says to be there is not: the paths are not what they are thought to be, or a
+    disk is missing, and everything would look like an orphan.
     """
     said = 0
     for name in referenced_paths(path, asked, dry_run=dry_run):
         if name.startswith(f"{root}/"):
             said += 1
             if os.path.lexists(name):
-                return
+                return True
     if said:
         raise Declined(f"nothing of what the database says to be in {root} is there, so it is not believed")
+    return False
 
 
-def _key(path: str, item: Item) -> bytes:
-    """A file that was replaced or written is another one, to be seen twice again."""
-    identity = f"\0{item.inode}\0{item.modified_ns}".encode()
+def _identity(database: str) -> bytes:
+    status = os.stat(database)  # noqa: PTH116 - a string
+    return f"\0{status.st_dev}\0{status.st_ino}".encode()
+
+
+def _key(path: str, item: Item, asked: bytes) -> bytes:
+    """A file that was replaced or written is another one, to be seen twice again; so it is to another database."""
+    identity = f"\0{item.inode}\0{item.modified_ns}".encode() + asked
     return hashlib.blake2b(os.fsencode(path) + identity, digest_size=16).digest()

@@ -37,6 +37,9 @@ def main() -> None:
     create_layout(data)
     with closing(sqlite3.connect(f"{data}/{DATABASE}")) as connection, connection:
         connection.execute("INSERT INTO cache_entries VALUES ('known', 0)")
+        connection.execute("INSERT INTO projects (id, status, updated_at) VALUES ('p', 'active', 0)")
+        connection.execute("INSERT INTO uploads (project_id, path, created_at) VALUES ('p', 'known', 0)")
+    Path(data, "uploads", "known").touch()
     journal = QuarantineStore(f"{data}/quarantine.db")
     answers = {}
     for cleaner in CLEANERS:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from aura_actors.cleaners import OrphanedUploads, Sweep, Swept
+from aura_actors.cleaners import ArchiveProjects, OrphanedUploads, Sweep, Swept
 from aura_actors.cleaners.application import Reference
 from aura_actors.cleaners.layout import DATABASE, create_layout
+from tests.cleaners.household import Household
 
 
 @pytest.fixture
@@ -132,6 +133,47 @@ def test_a_database_none_of_whose_uploads_is_there_is_not_believed(uploads: Uplo
     assert swept.outcome == "declined"
     assert "is there" in str(swept.detail)
     assert uploads.yard.names() == {"orphan"}
+
+
+def test_an_empty_database_beside_uploads_is_not_believed(uploads: Uploads) -> None:
+    """Such as the one that is made anew when the disk with the old one is not mounted."""
+    uploads.sql("DELETE FROM uploads")
+    for hours, dry_run in ((49, True), (49, False), (56, False), (100, False)):
+        swept = uploads.run(hours=hours, dry_run=dry_run)
+        assert swept.outcome == "declined"
+        assert "knows of nothing" in str(swept.detail)
+    uploads.refer("used")
+    assert uploads.run(hours=101).kept == {"referenced": 1, "seen-once": 1}, (
+        "what it said before counts for nothing"
+    )
+    assert uploads.yard.names() == {"used", "orphan"}
+
+
+def test_an_empty_database_without_uploads_is_no_reason_to_decline(uploads: Uploads) -> None:
+    uploads.sql("DELETE FROM uploads")
+    assert uploads.run(hours=47).kept == {"young": 2}
+    for path in uploads.yard.root.glob("[ou]*"):
+        path.unlink()
+    assert uploads.run(hours=100).outcome == "done"
+
+
+def test_a_database_that_is_another_file_begins_anew(uploads: Uploads) -> None:
+    uploads.run(hours=49)
+    old = uploads.database.with_suffix(".old")
+    shutil.copy(uploads.database, old)
+    old.replace(uploads.database)
+    assert uploads.run(hours=56).kept == {"referenced": 1, "seen-once": 1}
+    assert uploads.run(hours=63).removed == 1
+
+
+def test_uploads_of_the_only_project_go_when_it_was_archived(house: Household) -> None:
+    """That the database knows of none any more is what the ledger accounts for."""
+    house.project("p1")
+    upload = house.upload("p1", "u.bin")
+    house.run(ArchiveProjects(), days=8)
+    house.run(OrphanedUploads(), days=8)
+    assert house.run(OrphanedUploads(), days=8.5).removed == 1
+    assert not upload.exists()
 
 
 def test_an_application_may_have_its_own_table(uploads: Uploads, tmp_path: Path) -> None:

@@ -43,6 +43,13 @@ def file_in(folder: str, *names: str) -> Callable[[Household], None]:
     return fill
 
 
+def orphan(house: Household) -> None:
+    """Beside an upload that the database knows of: one that knows of nothing is not believed."""
+    house.project("p1", "running")
+    house.upload("p1", "known")
+    file_in("uploads", "sub/file")(house)
+
+
 def archived_project(house: Household) -> None:
     house.project("p1")
     house.run(ArchiveProjects(), days=8)
@@ -56,7 +63,7 @@ def free_pages(house: Household) -> None:
 
 WORK: dict[type, Callable[[Household], object]] = {
     TempFiles: file_in("temp", "sub/file"),
-    OrphanedUploads: file_in("uploads", "sub/file"),
+    OrphanedUploads: orphan,
     Cache: file_in("cache", "sub/file"),
     ArchiveProjects: lambda house: house.project("p1"),
     FailedProjects: lambda house: house.project("p1", "failed"),
