@@ -8,6 +8,7 @@ everything is as it was and the status goes back; killed after it, the next run 
 import contextlib
 import os
 import secrets
+import sqlite3
 from collections.abc import Generator, Iterator
 
 import msgspec
@@ -16,7 +17,7 @@ from aura_actors.cleaners.archiving import Sealed, sources_of, unchanged_since, 
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.clearing import clear, clear_after_kill, verified
 from aura_actors.cleaners.contents import Busy, Contents, Reader, steps_below
-from aura_actors.cleaners.database import insert_rows, read, write
+from aura_actors.cleaners.database import insert_rows, read, rehearsal, write
 from aura_actors.cleaners.ledger import Entry
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectRows
 from aura_actors.cleaners.restore import NOT_BACK, end_archive, not_back
@@ -25,7 +26,7 @@ from aura_actors.cleaners.segments import Damaged, slug
 from aura_actors.cleaners.tarball import SUFFIX, Manifest
 from aura_actors.cleaners.tree import opened
 from aura_actors.cleaners.unpacking import put_files_back
-from aura_actors.cleaners.workshop import Workshop, open_workshop, subject, subject_of
+from aura_actors.cleaners.workshop import TROUBLE, Workshop, in_words, open_workshop, subject, subject_of
 from aura_actors.domain.retention import Keep
 
 NAME = "archive-projects"
@@ -89,6 +90,8 @@ class _Archiver:
     def deal(self, project: Project, contents: Contents) -> Iterator[None]:
         """Archive one project. Raises what is wrong with it, and then it is as it was."""
         self._demand_room(contents)
+        with rehearsal(self._shop.connection):
+            self._shop.tables.delete_children(project.id)
         entry = self._claim(project)
         committed = False
         try:
@@ -114,6 +117,8 @@ class _Archiver:
                 yield from self._go_on(entry)
             except Busy as busy:
                 shop.bench.books.fail(shop.archive.shown(0, entry.file), f"is not finished: {busy.reason.value}")
+            except TROUBLE as error:
+                shop.bench.books.fail(shop.archive.shown(0, entry.file), in_words(error))
             yield
 
     def put_back(self, entry: Entry) -> Iterator[None]:
@@ -228,7 +233,7 @@ class _Archiver:
         if entry.state == "pending":
             try:
                 entry = self._commit(project, rows, entry, sealed)
-            except Busy:
+            except (Busy, sqlite3.IntegrityError):
                 self._give_up(entry)  # somebody went on with the project meanwhile
                 return
         yield from clear_after_kill(shop, entry, project, manifest, archived=self._options.archived)

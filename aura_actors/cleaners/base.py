@@ -63,6 +63,11 @@ class Books:
         self.list_at_most = list_at_most
         self._listed_bytes = 0
 
+    @property
+    def undecided(self) -> int:
+        """Items that were scanned, and of which it is not written down yet whether they go or stay."""
+        return self.scanned - self.removed - self.kept.total()
+
     def keep(self, reason: Keep, count: int = 1) -> None:
         """So many items stay."""
         if count:

@@ -135,6 +135,18 @@ def write(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
+def rehearsal(connection: sqlite3.Connection) -> Iterator[None]:
+    """As `write`, but nothing of it stays: to see whether the database would refuse it, before anything depends on
+    that. What it checks only at the end of a transaction is not seen."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
 def read(connection: sqlite3.Connection) -> Iterator[None]:
     """Everything in the block sees one state of the file."""
     connection.execute("BEGIN")

@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from aura_actors.cleaners.base import BATCH, Bench
-from aura_actors.cleaners.database import write
+from aura_actors.cleaners.database import rehearsal, write
 from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.removal import Removal
 from aura_actors.cleaners.tree import Tree
 from aura_actors.cleaners.walk import item_of
-from aura_actors.domain.retention import Item, Plan, Rule, judge, judge_stamp
+from aura_actors.domain.retention import Item, Keep, Plan, Rule, judge, judge_stamp
 
 Expired = Callable[[Entry], None]
-"""Told in one transaction with the change in the ledger."""
+"""Told in one transaction with the change in the ledger; before that, in one of which nothing stays."""
+
+REFUSES = "the database refuses to delete its row"
 
 
 def expire(
@@ -29,7 +31,7 @@ def expire(
     entries: Sequence[Entry],
     *,
     older_than_seconds: float,
-    expired: Expired,
+    expired: Expired | None = None,
     quarantine: bool = True,
 ) -> Iterator[None]:
     """Remove the files of entries that are old enough; an entry expires when its file is gone from its place."""
@@ -44,16 +46,44 @@ def expire(
             books.keep(reason)
     for first in range(0, len(due), BATCH):
         batch = due[first : first + BATCH]
+        if expired is not None and not bench.dry_run:
+            batch = [entry for entry in batch if _may_expire(bench, archive, connection, entry, expired)]
         yield from _remove(bench, archive, [entry.file for entry in batch], quarantine=quarantine)
         if bench.dry_run:
             continue
         gone = [entry for entry in batch if _find(archive, entry.file) is None]
-        ledger = Ledger(connection, make=True)
-        with write(connection):
-            for entry in gone:
-                expired(entry)
-                ledger.put(msgspec.structs.replace(entry, state="expired", expired_by=bench.run_id))
+        for entry in gone:
+            _expire(bench, archive, connection, entry, expired)
         yield
+
+
+def _may_expire(
+    bench: Bench, archive: Tree, connection: sqlite3.Connection, entry: Entry, expired: Expired
+) -> bool:
+    """Whether the database would go along: asked while the file is at its place."""
+    try:
+        with rehearsal(connection):
+            expired(entry)
+    except sqlite3.IntegrityError as error:
+        bench.books.scanned += 1
+        bench.books.keep(Keep.FAILED)
+        bench.books.fail(archive.shown(0, entry.file), f"{REFUSES}: {error}")
+        return False
+    return True
+
+
+def _expire(
+    bench: Bench, archive: Tree, connection: sqlite3.Connection, entry: Entry, expired: Expired | None
+) -> None:
+    ledger = Ledger(connection, make=True)
+    try:
+        with write(connection):
+            if expired is not None:
+                expired(entry)
+            ledger.put(msgspec.structs.replace(entry, state="expired", expired_by=bench.run_id))
+    except sqlite3.IntegrityError as error:
+        text = f"{REFUSES}: {error}; the undo of run {bench.run_id} brings the file back"
+        bench.books.fail(archive.shown(0, entry.file), text)
 
 
 def discard_segments(bench: Bench, archive: Tree, connection: sqlite3.Connection, task: str) -> Iterator[None]:
@@ -64,9 +94,7 @@ def discard_segments(bench: Bench, archive: Tree, connection: sqlite3.Connection
     before = bench.now_ns / 1e9 - bench.quarantine_seconds
     entries = Ledger(connection, make=False).of_task(task, "done")
     old = [entry for entry in entries if entry.archived_at <= before]
-    yield from expire(
-        bench, archive, connection, old, older_than_seconds=0.0, expired=lambda _: None, quarantine=False
-    )
+    yield from expire(bench, archive, connection, old, older_than_seconds=0.0, quarantine=False)
 
 
 def _remove(bench: Bench, archive: Tree, names: Sequence[str], *, quarantine: bool) -> Iterator[None]:

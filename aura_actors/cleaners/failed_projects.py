@@ -6,21 +6,30 @@ left: the status is ours, no row was changed, no file written; otherwise it gets
 as long as things last in quarantine, so that the run can be undone.
 """
 
+import sqlite3
 from collections.abc import Generator, Iterator
 
 import msgspec
 
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.contents import Busy, Contents, is_gone, probe, survey
-from aura_actors.cleaners.database import read, write
+from aura_actors.cleaners.database import read, rehearsal, write
 from aura_actors.cleaners.expiry import discard_segments
 from aura_actors.cleaners.ledger import Entry
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectRows
 from aura_actors.cleaners.removal import Removal
-from aura_actors.cleaners.restore import end_archive, put_segments_back
+from aura_actors.cleaners.restore import NOT_BACK, end_archive, not_back, put_segments_back
 from aura_actors.cleaners.sealing import drop_drafts
 from aura_actors.cleaners.segments import Damaged, Packed, Segment, pack, read_file, unpack, write_segment
-from aura_actors.cleaners.workshop import Workshop, bench_of, open_workshop, subject, subject_of
+from aura_actors.cleaners.workshop import (
+    TROUBLE,
+    Workshop,
+    bench_of,
+    in_words,
+    open_workshop,
+    subject,
+    subject_of,
+)
 from aura_actors.domain.retention import Keep
 
 NAME = "failed-projects"
@@ -75,6 +84,8 @@ class _Remover:
             rows = shop.tables.read(project.id, status=project.status)
         if rows is None:
             raise Busy(Keep.CHANGED)
+        with rehearsal(shop.connection):  # while every file is at its place
+            shop.tables.delete_all(project.id, was=project.status)
         packed = _packed(project, rows, self._bench.run_id)
         entry = self._claim(project, packed, len(rows.rows))
         try:
@@ -99,18 +110,26 @@ class _Remover:
         for entry in shop.ledger.of_task(NAME, "restored"):
             end_archive(shop.archive, entry)
         for entry in shop.ledger.of_task(NAME, "pending"):
-            yield from self._go_on(entry)
+            try:
+                yield from self._go_on(entry)
+            except TROUBLE as error:
+                shop.bench.books.fail(shop.shown(subject_of(entry)), in_words(error))
             yield
 
     def put_back(self, run_id: str) -> Iterator[None]:
         """Give those their status back that a run had begun with; their rows are where they were."""
         books = self._bench.books
         for entry in self._shop.ledger.of_run(run_id):
-            if entry.task == NAME and entry.state == "pending":
+            if entry.task != NAME or entry.state != "pending":
+                continue
+            try:
                 self._give_up(entry)
-                books.scanned += 1
-                books.restored += 1
-                yield
+            except NOT_BACK as error:
+                not_back(self._bench, self._shop.archive, entry, error)
+                continue
+            books.scanned += 1
+            books.restored += 1
+            yield
 
     # --- the steps ---
 
@@ -138,21 +157,31 @@ class _Remover:
         self, entry: Entry, project: Project, contents: Contents, rows: ProjectRows
     ) -> Generator[None, None, bool]:
         """Files, then rows; False where a file stayed, or somebody went on with the project."""
-        shop, deleting = self._shop, self._options.deleting
+        shop = self._shop
         if contents.items:
-            recheck = shop.as_long_as(deleting, project)
+            recheck = shop.as_long_as(self._options.deleting, project)
             yield from Removal(bench_of(shop, entry), shop.tree, recheck=recheck).steps(contents.plan)
         if not is_gone(shop.tree, contents):
             return False
-        with write(shop.connection):
-            unchanged = shop.tables.read(project.id, status=project.status) == rows
-            deleted = unchanged and shop.tables.delete_all(project.id, was=deleting)
-            if deleted:
-                now = self._bench.now_ns / 1e9  # from now on it is its only place
-                shop.ledger.put(msgspec.structs.replace(entry, state="done", archived_at=now))
+        try:
+            deleted = self._delete(entry, project, rows)
+        except sqlite3.IntegrityError:
+            self._let_go(entry)
+            raise
         if not deleted:
             self._let_go(entry)
         return deleted
+
+    def _delete(self, entry: Entry, project: Project, rows: ProjectRows) -> bool:
+        shop = self._shop
+        with write(shop.connection):
+            if shop.tables.read(project.id, status=project.status) != rows:
+                return False
+            if not shop.tables.delete_all(project.id, was=self._options.deleting):
+                return False
+            now = self._bench.now_ns / 1e9  # from now on the segment is their only place
+            shop.ledger.put(msgspec.structs.replace(entry, state="done", archived_at=now))
+        return True
 
     def _is_as_sealed(self, entry: Entry, rows: ProjectRows) -> bool:
         """Whether the project is still ours, and every row what it was."""

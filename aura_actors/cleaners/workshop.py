@@ -27,6 +27,9 @@ from aura_actors.domain.retention import Item, Keep
 
 Deal = Callable[[Project, Contents], Iterator[None]]
 
+TROUBLE = (OSError, Damaged, Unspeakable, sqlite3.IntegrityError)
+"""What is wrong with one project, and keeps no other."""
+
 
 class Workshop:
     """Everything that a run over projects has open."""
@@ -118,8 +121,14 @@ class Workshop:
             return project.age or Keep.OVER_CAP
         if self.shared(project):
             return Keep.PINNED
-        age = self.options.older_than_seconds
-        return (yield from survey(self.bench, self.tree, project.path, older_than_seconds=age))
+        age, books = self.options.older_than_seconds, self.bench.books
+        before = books.undecided
+        try:
+            return (yield from survey(self.bench, self.tree, project.path, older_than_seconds=age))
+        except OSError as error:
+            books.fail(self.shown(project.id), error)
+            books.keep(Keep.FAILED, books.undecided - before)
+            return Keep.FAILED
 
     def _deal(self, project: Project, contents: Contents, deal: Deal) -> Iterator[None]:
         books = self.bench.books
@@ -129,12 +138,9 @@ class Workshop:
             yield from deal(project, contents)
         except Busy as busy:
             reason = busy.reason
-        except OSError as error:
+        except TROUBLE as error:
             reason = Keep.FAILED
-            books.fail(self.shown(project.id), error)
-        except (Damaged, Unspeakable) as error:
-            reason = Keep.FAILED
-            books.fail(self.shown(project.id), str(error))
+            books.fail(self.shown(project.id), in_words(error))
         if reason is not None:
             # What had gone, or been kept, before that is in the books already.
             books.keep(reason, contents.items + 1 - (books.removed + books.kept.total() - before))
@@ -156,6 +162,13 @@ def open_workshop(options: ProjectOptions, bench: Bench) -> Iterator[Workshop]:
         open_application(options.database or bench.database, dry_run=bench.dry_run) as connection,
     ):
         yield Workshop(options, bench, tree, archive, connection)
+
+
+def in_words(error: Exception) -> OSError | str:
+    """One of `TROUBLE` for the failures in the books."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return f"the database refuses to change its rows: {error}"
+    return error if isinstance(error, OSError) else str(error)
 
 
 def bench_of(shop: Workshop, entry: Entry) -> Bench:
