@@ -32,6 +32,8 @@ class ArchivedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="tas
             bench.books.phase = "archives"
 
             def expired(entry: Entry) -> None:
+                if shop.ledger.has_another(entry):
+                    return  # which is what the row speaks of
                 for status in self.statuses:
                     shop.tables.delete(subject_of(entry), was=status)
 
@@ -58,7 +60,8 @@ class ArchivedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="tas
                     table, row = manifest.read_rows()[0]
                     row = shop.tables.with_status(row, self.statuses[0])
                     with write(shop.connection):
-                        insert_rows(shop.connection, [(table, row)], {table: manifest.tables[table]})
+                        if not shop.ledger.has_another(entry):
+                            insert_rows(shop.connection, [(table, row)], {table: manifest.tables[table]})
                         shop.ledger.put(
                             msgspec.structs.replace(
                                 entry, state="done", expired_by=None, archived_at=bench.now_ns / 1e9

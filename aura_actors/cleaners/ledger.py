@@ -84,6 +84,11 @@ class Ledger:
         """Whether nothing was ever archived out of this database."""
         return not self._select("LIMIT 1")
 
+    def has_another(self, entry: Entry) -> bool:
+        """Whether another archive is there of the same subject: a project can be archived again."""
+        there = "WHERE task = ? AND subject = ? AND file <> ? AND state NOT IN ('pending', 'expired', 'restored')"
+        return bool(self._select(f"{there} LIMIT 1", entry.task, entry.subject, entry.file))
+
     def of_task(self, task: str, *states: State) -> list[Entry]:
         """Those of one task in these states, the oldest first."""
         marks = ", ".join("?" * len(states))
@@ -93,7 +98,7 @@ class Ledger:
         """What one run sealed, or let expire; the oldest first."""
         return self._select("WHERE run_id = ? OR expired_by = ? ORDER BY archived_at, file", run_id, run_id)
 
-    def _select(self, clause: str, *values: str) -> list[Entry]:
+    def _select(self, clause: str, *values: str | bytes | None) -> list[Entry]:
         if not self._there:
             return []
         rows = self._connection.execute(f"{_SELECT} {clause}", values).fetchall()

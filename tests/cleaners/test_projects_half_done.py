@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aura_actors.cleaners import ArchiveProjects, FailedProjects, Purge, Sweep, Swept
+from aura_actors.cleaners import ArchivedProjects, ArchiveProjects, FailedProjects, Purge, Sweep, Swept
 from aura_actors.domain.pins import Pins
 from tests.cleaners.household import DAY, Household, tree
 
@@ -165,3 +165,28 @@ def test_files_of_an_archived_project_stay_from_the_moment_that_it_is_somebodys_
             house.db.execute("UPDATE projects SET status = 'running'")
     assert len(tree(folder)) == 36
     assert len(house.archives()) == 1
+
+
+def test_a_project_that_was_archived_again_stays_archived_until_the_last_archive_goes(house: Household) -> None:
+    folder = sealed(house)
+    house.db.execute("UPDATE projects SET status = 'running'")
+    house.run(ArchiveProjects(), days=9)
+    house.db.execute("UPDATE projects SET status = 'completed'")
+    house.run(ArchiveProjects(), days=20, run_id="second")
+    assert (folder.exists(), len(house.archives())) == (False, 2)
+    house.run(ArchivedProjects(), days=39)
+    assert (house.status("p1"), len(house.archives())) == ("archived", 1)
+    assert house.undo(ArchiveProjects(), "second", days=39).failures == {}
+    assert (house.status("p1"), tree(folder)) == ("completed", {"b": "beta"})
+
+
+def test_both_archives_of_a_project_come_back_with_its_row(house: Household) -> None:
+    sealed(house)
+    house.db.execute("UPDATE projects SET status = 'completed'")
+    house.run(ArchiveProjects(), days=9)
+    assert set(house.ledger().values()) == {"done"}
+    house.run(ArchivedProjects(), days=60, run_id="it")
+    assert (house.rows("projects"), house.archives()) == ([], [])
+    assert house.undo(ArchivedProjects(), "it", days=60).failures == {}
+    assert (house.status("p1"), len(house.archives())) == ("archived", 2)
+    assert set(house.ledger().values()) == {"done"}
