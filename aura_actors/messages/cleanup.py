@@ -36,7 +36,8 @@ class RunTask(Request[Run], frozen=True, tag=True):
 class UndoRun(Request[Run], frozen=True, tag=True):
     """Put back what one run took into quarantine; the report is that run's, as it is afterwards.
 
-    Answered at once. Refused with `NotFound` for an unknown run, `Conflict` where there is nothing to put back.
+    Answered at once. Refused with `NotFound` for an unknown run, `Conflict` where there is nothing to put back, and
+    `StoreUnavailable` where that is not known.
     """
 
     run_id: str

@@ -4,7 +4,6 @@ Owns the translation, and which folders of new settings are looked at before the
 it sets have the same name, but for units: durations get theirs.
 """
 
-import sqlite3
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +17,7 @@ from aura_actors.domain.schedule import Periods
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.domain.watermarks import Marks
 from aura_actors.domain.yielding import Load, Manners
-from aura_actors.errors import InvalidValue
+from aura_actors.errors import InvalidValue, StoreUnavailable
 from aura_actors.messages.admission_view import Totals
 from aura_actors.runtime.held import Held
 from aura_actors.stores.data_dir import DataDir
@@ -67,7 +66,7 @@ def check_roots(old: Settings, new: Settings, held: Held) -> None:
             if path not in known:
                 try:
                     recognise(held.schedule, path, data_dir)
-                except (Declined, sqlite3.Error) as refusal:
+                except (Declined, StoreUnavailable) as refusal:
                     raise InvalidValue(str(refusal), path=f"cleanup.{cleaner.name}") from refusal
 
 

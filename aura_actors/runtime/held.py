@@ -4,7 +4,6 @@ Owns the order of opening, and that nothing stays open where one of them cannot 
 """
 
 import secrets
-import sqlite3
 
 import msgspec
 
@@ -31,7 +30,10 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def hold(data: DataDir, files: dict[str, StaticFile]) -> Held:
-    """Open the stores in a claimed data directory. Blocking. Raises `StoreUnavailable` or `InvalidValue`."""
+    """Open the stores in a claimed data directory. Blocking. Raises `StoreUnavailable` or `InvalidValue`.
+
+    What only cleanup needs is opened by cleanup: that it cannot be is no reason not to begin.
+    """
     journal = Journal(data.journal, boot=boot_id(), session=secrets.token_hex(8))
     journal.open()
     try:
@@ -43,9 +45,9 @@ def hold(data: DataDir, files: dict[str, StaticFile]) -> Held:
         objection = create_layout(str(data.path))
         if objection is not None:
             voice.layout(objection)
-        schedule = ScheduleStore(data.schedule)
-    except (sqlite3.Error, OSError) as error:
+    except OSError as error:
         journal.close()
         kinds.close()
-        raise StoreUnavailable(f"the state of the cleanup tasks {data.schedule} cannot be used: {error}") from error
+        raise StoreUnavailable(f"the folders in {data.path} cannot be made: {error}") from error
+    schedule = ScheduleStore(data.schedule)
     return Held(data=data, journal=journal, schedule=schedule, kinds=kinds, files=files, objection=objection)

@@ -7,12 +7,14 @@ what a root's identity means is `cleaners.roots`'.
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from aura_actors.cleaners.roots import RootIdentity
+from aura_actors.errors import InvalidValue, StoreUnavailable
 from aura_actors.stores.sqlite import open_database, transaction
 from aura_actors.wire.cleanup import CleanupProgress, CleanupReport
 
@@ -67,42 +69,50 @@ class TaskRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScheduleStore:
-    """The schedule's file. Every call is one durable transaction and may raise `sqlite3.Error`."""
+    """The schedule's file. Every call is one durable transaction; raises `StoreUnavailable` with its path.
+
+    The first call that can opens it. The space that is kept aside for a full disk is not for this file: its words
+    can wait, a run that makes room cannot.
+    """
 
     def __init__(self, path: str | Path) -> None:
+        self._path = path
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection = open_database(path, schema=SCHEMA, synchronous="FULL")
+        self._connection: sqlite3.Connection | None = None
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
 
     def records(self) -> dict[str, TaskRecord]:
         """Every task that ever ran, by id."""
-        with self._lock:
-            rows = self._connection.execute(
+        with self._reading() as db:
+            rows = db.execute(
                 "SELECT task, run_id, started_at, finished_at, outcome, last_report, cursor FROM cleanup_tasks"
             ).fetchall()
         return {row[0]: _record(*row) for row in rows}
 
     def begin(self, task: str, run_id: str, started_at: float) -> None:
         """A real run begins: until `finish`, it counts as unfinished."""
-        with self._lock, transaction(self._connection) as connection:
-            connection.execute(
+        self._write(
+            lambda db: db.execute(
                 "INSERT INTO cleanup_tasks (task, run_id, started_at) VALUES (?, ?, ?) ON CONFLICT (task) DO"
                 " UPDATE SET run_id = excluded.run_id, started_at = excluded.started_at, outcome = NULL,"
                 " cursor = NULL",
                 (task, run_id, started_at),
             )
+        )
 
     def note(self, task: str, cursor: CleanupProgress) -> None:
         """How far the run under way is: all that is known of it should nobody hear its end."""
-        with self._lock, transaction(self._connection) as connection:
-            connection.execute(
+        self._write(
+            lambda db: db.execute(
                 "UPDATE cleanup_tasks SET cursor = ? WHERE task = ? AND run_id = ? AND outcome IS NULL",
                 (msgspec.json.encode(cursor), task, cursor.run_id),
             )
+        )
 
     def finish(self, report: CleanupReport) -> None:
         """A real run came to an end; the next one is counted from `report.finished_at`."""
@@ -114,61 +124,84 @@ class ScheduleStore:
 
     def correct_finish(self, task: str, finished_at: float) -> None:
         """Replace a stamp that turned out to be in the future."""
-        with self._lock, transaction(self._connection) as connection:
-            connection.execute("UPDATE cleanup_tasks SET finished_at = ? WHERE task = ?", (finished_at, task))
+        self._write(
+            lambda db: db.execute("UPDATE cleanup_tasks SET finished_at = ? WHERE task = ?", (finished_at, task))
+        )
 
     def runs(self) -> list[CleanupReport]:
         """What is remembered of the last real runs, the newest first."""
-        with self._lock:
-            rows = self._connection.execute("SELECT report FROM cleanup_runs ORDER BY ended DESC").fetchall()
+        with self._reading() as db:
+            rows = db.execute("SELECT report FROM cleanup_runs ORDER BY ended DESC").fetchall()
         return [report for (text,) in rows if (report := _report(text)) is not None]
 
     def amend(self, reports: Iterable[CleanupReport]) -> None:
         """Something became of what these runs put into quarantine."""
-        with self._lock, transaction(self._connection) as connection:
-            for report in reports:
-                text = msgspec.json.encode(report)
-                connection.execute(
+        texts = [(report, msgspec.json.encode(report)) for report in reports]
+
+        def amend(db: sqlite3.Connection) -> None:
+            for report, text in texts:
+                db.execute(
                     "UPDATE cleanup_runs SET report = ?, quarantined = ? WHERE run_id = ?",
                     (text, report.quarantined, report.run_id),
                 )
-                connection.execute(
-                    "UPDATE cleanup_tasks SET last_report = ? WHERE run_id = ?", (text, report.run_id)
-                )
+                db.execute("UPDATE cleanup_tasks SET last_report = ? WHERE run_id = ?", (text, report.run_id))
+
+        self._write(amend)
 
     def root(self, path: str) -> RootIdentity | None:
         """What was recorded about a root, by its path; None for a new one."""
-        with self._lock:
-            row = self._connection.execute(
+        with self._reading() as db:
+            row = db.execute(
                 "SELECT device, inode, sentinel_inode FROM cleanup_roots WHERE path = ?", (os.fsencode(path),)
             ).fetchone()
         return None if row is None else RootIdentity(*map(int, row))
 
     def record_root(self, path: str, identity: RootIdentity) -> None:
         """Remember a root, in place of what was recorded before."""
-        with self._lock, transaction(self._connection) as connection:
-            connection.execute(
+        self._write(
+            lambda db: db.execute(
                 "INSERT OR REPLACE INTO cleanup_roots VALUES (?, ?, ?, ?)",
                 (os.fsencode(path), str(identity.device), str(identity.inode), str(identity.sentinel_inode)),
             )
+        )
 
     def _close_run(self, report: CleanupReport, finished_at: float | None) -> None:
         text = msgspec.json.encode(report)
-        with self._lock, transaction(self._connection) as connection:
-            connection.execute(
+
+        def close(db: sqlite3.Connection) -> None:
+            db.execute(
                 "UPDATE cleanup_tasks SET outcome = ?, last_report = ?, finished_at = coalesce(?, finished_at)"
                 " WHERE task = ? AND run_id = ?",
                 (report.outcome, text, finished_at, report.task, report.run_id),
             )
-            connection.execute(
+            db.execute(
                 "INSERT OR REPLACE INTO cleanup_runs (run_id, quarantined, report) VALUES (?, ?, ?)",
                 (report.run_id, report.quarantined, text),
             )
-            connection.execute(
+            db.execute(
                 "DELETE FROM cleanup_runs WHERE quarantined = 0 AND ended NOT IN"
                 " (SELECT ended FROM cleanup_runs ORDER BY ended DESC LIMIT ?)",
                 (REMEMBERED_RUNS,),
             )
+
+        self._write(close)
+
+    def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        with self._reading() as db, transaction(db):
+            work(db)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = open_database(self._path, schema=SCHEMA, synchronous="FULL")
+                yield self._connection
+            except sqlite3.ProgrammingError:
+                raise  # closed: no trouble of a disk, but a mistake of ours
+            except (sqlite3.Error, OSError, InvalidValue) as error:
+                text = f"the state of the cleanup tasks {self._path} cannot be used: {error}"
+                raise StoreUnavailable(text) from error
 
 
 def _record(

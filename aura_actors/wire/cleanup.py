@@ -123,7 +123,7 @@ class CleanupState(Wire, frozen=True, kw_only=True):
     urgent: bool = False
     """A disk is above its high mark, and tasks are brought forward."""
     problems: list[str] = msgspec.field(default_factory=list)
-    """What was wrong with folders or the default database when cleanup started; tasks that need them decline."""
+    """What is wrong with folders, the default database or cleanup's own records; tasks that need them decline."""
 
 
 class CleanupRuns(Wire, frozen=True, kw_only=True):

@@ -169,6 +169,20 @@ def test_what_a_waiting_job_holds_is_left_alone_until_it_gives_up(tmp_path: Path
         assert run_now(served)["removed"] == 1
 
 
+@pytest.mark.parametrize("name", ["quarantine.db", "cleanup.db"])
+def test_a_store_of_cleanup_that_is_broken_keeps_nobody_from_being_admitted(tmp_path: Path, name: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / name).write_bytes(os.urandom(8_192))
+    with cleaning(tmp_path) as served:
+        assert name in served.client.get("/api/cleanup").json()["problems"][0]
+        report = run_now(served)
+        assert (report["outcome"], name in report["detail"]) == ("declined", True)
+        body = {"jobId": "a", "memoryBytes": 1}
+        assert served.client.post("/api/admission/jobs", json=body).status_code == 201
+        assert served.process.poll() is None
+
+
 def test_two_who_ask_at_once_get_the_report_of_one_run(tmp_path: Path) -> None:
     with cleaning(tmp_path) as served:
         fill(tmp_path, 500)

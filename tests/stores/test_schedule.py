@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from aura_actors.cleaners.roots import RootIdentity
-from aura_actors.errors import InvalidValue
+from aura_actors.errors import InvalidValue, StoreUnavailable
 from aura_actors.stores.schedule import REMEMBERED_RUNS, ScheduleStore
 from aura_actors.stores.sqlite import open_database, transaction
 from aura_actors.wire.cleanup import CleanupProgress, CleanupReport
@@ -185,4 +185,15 @@ def test_how_far_a_run_was_is_known_to_the_next_life_and_void_for_the_next_run(t
     store.begin("temp-files", "r2", 2_000.0)
     store.note("temp-files", progress)  # late: of another run
     assert store.records()["temp-files"].cursor is None
+    store.close()
+
+
+def test_a_file_that_is_no_database_is_said_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_bytes(b"no database" * 1_000)
+    store = ScheduleStore(path)
+    with pytest.raises(StoreUnavailable, match=r"state\.db cannot be used"):
+        store.records()
+    path.unlink()
+    assert store.records() == {}
     store.close()

@@ -24,7 +24,7 @@ from aura_actors.domain.schedule import Anchor, believed, clock_jumped
 from aura_actors.domain.timetable import Hour, choose, waits
 from aura_actors.domain.watermarks import PURGE
 from aura_actors.domain.yielding import busy_with
-from aura_actors.errors import Conflict, InvalidValue, NotFound
+from aura_actors.errors import Conflict, InvalidValue, NotFound, StoreUnavailable
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.latest import Latest
 from aura_actors.messages import cleanup as m
@@ -92,10 +92,13 @@ class Cleanup(Actor[m.CleanupMessage]):
             if task.timing.enabled
         }
         self._disks.arrange(self._rule.marks, places)
-        if await self._archive.recover(self._board):
-            self._enter(Flight(uuid.uuid4().hex, RECOVERY, errand="recover", requested=False))
+        await self._recover()
         self._show()
         context.every(self._rule.tick_seconds, m.Tick())
+
+    async def _recover(self) -> None:
+        if await self._archive.recover(self._board):
+            self._enter(Flight(uuid.uuid4().hex, RECOVERY, errand="recover", requested=False))
 
     async def handle(self, message: m.CleanupMessage) -> object:
         """Deal with one message."""
@@ -108,6 +111,8 @@ class Cleanup(Actor[m.CleanupMessage]):
                     raise InvalidValue(f"there is no task {task!r}; the tasks are {', '.join(self._board)}")
                 return self._request("sweep", task, dry_run=dry_run)
             case m.UndoRun(run_id=run_id):
+                if self._archive.trouble is not None:
+                    raise StoreUnavailable(self._archive.trouble)
                 if run_id in self._runs:
                     raise Conflict(f"run {run_id} cannot be undone yet: it waits or is under way")
                 self._archive.reports.check_undoable(run_id, self._around.wall())
@@ -143,7 +148,9 @@ class Cleanup(Actor[m.CleanupMessage]):
             if stamp is not None and stamp != task.finished_at:
                 task.finished_at = stamp
                 await self._archive.correct_finish(task.name, stamp)
-        if self._rule.enabled and not any(self._flights):
+        if self._archive.trouble is not None and not any(self._flights):
+            await self._recover()
+        if self._rule.enabled and not any(self._flights) and self._archive.trouble is None:
             await self._start_due()
         self._show()
 
@@ -269,7 +276,7 @@ class Cleanup(Actor[m.CleanupMessage]):
 
     def _refuse(self, task: Task | None, flight: Flight) -> f.Ended | None:
         """What is declined before any process is started."""
-        detail = self._archive.refusals.get(flight.task)
+        detail = self._archive.trouble or self._archive.refusals.get(flight.task)
         self._notice_clock()
         if detail is None and task is not None and not flight.dry_run:
             detail, task.distrust = task.distrust or self._too_busy_for(task), None
@@ -369,7 +376,7 @@ class Cleanup(Actor[m.CleanupMessage]):
 
     def _problems(self) -> list[str]:
         refusals = [f"{task}: {sentence}" for task, sentence in self._archive.refusals.items()]
-        return refusals if self._around.objection is None else [self._around.objection, *refusals]
+        return [each for each in (self._around.objection, self._archive.trouble) if each is not None] + refusals
 
     def _show(self) -> None:
         self._state.set(self._describe())

@@ -1,7 +1,7 @@
 """What outlives a run: the store's records, the reports, and the roots that were recognised.
 
-Owns every call of the store, each in a thread, and what becomes of the reports when quarantine changes. Decides
-nothing about when runs happen.
+Owns every call of the store, each in a thread, and what becomes of the reports when quarantine changes. None of
+them ends a run or the actor. Decides nothing about when runs happen.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,17 +9,21 @@ from contextlib import closing
 from typing import ParamSpec, TypeVar
 
 import msgspec
+import structlog
 import trio
 
 from aura_actors.actors.cleanup.board import Board, Task, report_of
 from aura_actors.actors.cleanup.grounds import recognise
 from aura_actors.actors.cleanup.reports import Reports
+from aura_actors.actors.cleanup.writing import Writing
 from aura_actors.cleaners import Declined, Ground, Swept
 from aura_actors.domain.flights import Flight
+from aura_actors.errors import InvalidValue, StoreUnavailable
 from aura_actors.stores.quarantine import Held, QuarantineStore
 from aura_actors.stores.schedule import ScheduleStore, TaskRecord
 from aura_actors.wire.cleanup import CleanupProgress, CleanupReport
 
+log = structlog.get_logger("aura_actors.cleanup")
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -44,6 +48,7 @@ class Archive:
         self._store = store
         self._data_dir = data_dir
         self._threads = threads
+        self._writing = Writing(threads)
         self._open_journal = open_journal
         self._quarantine_seconds = quarantine_seconds
         self._wall = wall
@@ -52,22 +57,35 @@ class Archive:
         """Every root that was recognised, by path."""
         self.refusals: dict[str, str] = {}
         """By task: why it has no root that it may work on."""
+        self.trouble: str | None = None
+        """Why nothing may be cleaned up: a store cannot be read. `recover` may be tried again."""
 
     async def recover(self, board: Board) -> bool:
         """Read everything, and prepare the roots. True where a run had been cut short, or work on quarantine."""
-        return await self._in_thread(self._recover, board, self._wall())
+        try:
+            cut_short = await self._in_thread(self._recover, board, self._wall())
+        except (StoreUnavailable, InvalidValue) as error:
+            if self.trouble is None:
+                log.warning("nothing is cleaned up", error=str(error))
+            self.trouble = str(error)
+            return False
+        if self.trouble is not None:
+            log.info("cleanup goes on")
+        self.trouble = None
+        return cut_short
 
     async def begin(self, flight: Flight, started_at: float) -> None:
         """A real run begins: until its end is written, it counts as unfinished."""
-        await self._in_thread(self._store.begin, flight.task, flight.run_id, started_at)
+        await self._writing.write(self._store.begin, flight.task, flight.run_id, started_at)
 
     async def note(self, task: str, progress: CleanupProgress) -> None:
-        """How far the run is."""
-        await self._in_thread(self._store.note, task, progress)
+        """How far the run is. What is only of use in time does not wait for it."""
+        if not self._writing.troubled:
+            await self._writing.write(self._store.note, task, progress)
 
     async def correct_finish(self, task: str, finished_at: float) -> None:
         """A stamp from the future becomes now."""
-        await self._in_thread(self._store.correct_finish, task, finished_at)
+        await self._writing.write(self._store.correct_finish, task, finished_at)
 
     async def conclude(
         self, flight: Flight, report: CleanupReport, quarantine: Mapping[str, Held] | None, board: Board
@@ -81,7 +99,7 @@ class Archive:
             report = self.reports.fresh(report, quarantine, self._wall())
         if not flight.dry_run:
             finished = report.outcome != "interrupted"
-            await self._in_thread(self._store.finish if finished else self._store.interrupt, report)
+            await self._writing.write(self._store.finish if finished else self._store.interrupt, report)
             if finished:
                 task.finished_at = report.finished_at.timestamp()
         task.last_report = report
@@ -120,7 +138,7 @@ class Archive:
         if quarantine is not None:
             by_run |= {report.run_id: report for report in self.reports.settle(quarantine, self._wall())}
         if by_run:
-            await self._in_thread(self._store.amend, by_run.values())
+            await self._writing.write(self._store.amend, [*by_run.values()])
         for task in board.values():
             last = task.last_report
             if last is not None and last.run_id in by_run:
@@ -129,7 +147,9 @@ class Archive:
     # --- at the beginning ---
 
     def _recover(self, board: Board, wall: float) -> bool:
+        self._writing.catch_up()
         self.reports = Reports(board.row_tasks, self._quarantine_seconds)
+        self.grounds, self.refusals = {}, {}
         self.reports.restore(reversed(self._store.runs()))
         records = self._store.records()
         cut_short = False
@@ -140,11 +160,11 @@ class Archive:
             if record.run_id is not None and record.unfinished:
                 cut_short = True
                 task.last_report = self.reports.fresh(_unheard(record, record.run_id, wall), {}, wall)
-                self._store.interrupt(task.last_report)
+                self._writing.write_here(self._store.interrupt, task.last_report)
                 self.reports.add(task.last_report)
             self._prepare(task)
         with closing(self._open_journal()) as journal:
-            self._store.amend(self.reports.settle(journal.held(), wall))
+            self._writing.write_here(self._store.amend, self.reports.settle(journal.held(), wall))
             return cut_short or journal.unsettled()
 
     def _prepare(self, task: Task) -> None:

@@ -164,6 +164,8 @@ async def test_every_task_runs_as_often_as_it_should_through_all_that_happens(
     tmp_path: Path, no_threads: None, autojump_clock: MockClock
 ) -> None:
     chance, year = random.Random(2), Year(tmp_path)
+    year.store.records()
+    assert year.store._connection is not None
     year.store._connection.execute("PRAGMA synchronous = OFF")
     while trio.current_time() < DAYS * DAY:
         await year.live(chance.choice([0.2 * HOUR, 5 * HOUR, DAY, 3 * DAY, 9 * DAY]))
