@@ -45,7 +45,12 @@ def undo(run_id: str, bench: Bench, cleaner: Cleaner | None = None) -> Iterator[
                 raise
             bench.books.fail(shown_path(haul.root), str(refusal))
     if cleaner is not None:
-        yield from cleaner.put_back(bench, run_id)
+        try:
+            yield from cleaner.put_back(bench, run_id)
+        except Declined as refusal:
+            if not bench.books.restored:
+                raise
+            bench.books.fail(cleaner.name, str(refusal))  # the files are back, and that is not nothing
     if not hauls and not bench.books.scanned:
         raise Declined(f"nothing of run {run_id} is left to be put back")
 

@@ -113,11 +113,12 @@ class Archive:
         """Work on quarantine is over. Of an undo, the report is that of the run that was undone, as it is now."""
         if flight.errand == "undo":
             before = self.reports.find(flight.task)
+            whole = report.outcome == "done" and not report.kept and not report.failures
             after = msgspec.structs.replace(
                 before,
                 restored=before.restored + report.restored,
                 failures={**before.failures, **report.failures},
-                undoable=before.undoable and report.outcome not in ("done", "declined"),
+                undoable=before.undoable and not whole,
             )
             self.reports.replace(after)
             await self._amend(quarantine, board, [after])

@@ -46,6 +46,8 @@ class Script:
         self.quarantine: dict[str, Held] = {}
         self.takes = False
         """Every pass puts one item of 10 bytes into quarantine."""
+        self.undone = Swept(outcome="done", restored=1)
+        """What comes of an undo; what it leaves out stays in no quarantine."""
         self.dies_after: int | None = None
         self.refuses_to_end = False
         self.fails_to_start = False
@@ -92,7 +94,7 @@ class ScriptedHand(Hand):
                 self._script.quarantine[self._begin.run_id] = Held(1, 10)
             case f.Undo(run_id):
                 self._script.quarantine.pop(run_id, None)
-                swept = Swept(outcome="done", restored=1)
+                swept = self._script.undone
             case f.Purge():
                 swept = Swept(outcome="done", removed=len(self._script.quarantine))
                 self._script.quarantine.clear()

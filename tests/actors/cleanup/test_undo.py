@@ -151,6 +151,29 @@ async def test_rows_that_left_no_file_in_quarantine_can_be_put_back_for_as_long_
         assert not nothing.undoable
 
 
+@pytest.mark.parametrize(
+    "halfway",
+    [
+        Swept(outcome="done", restored=2, failures={"failed-projects": "database is locked"}),
+        Swept(outcome="done", restored=2, kept={"origin-taken": 1}),
+        Swept(outcome="declined", detail="database is locked"),
+        Swept(outcome="failed", detail="disk I/O error"),
+        Swept(outcome="interrupted"),
+    ],
+)
+async def test_an_undo_that_could_not_put_every_row_back_can_be_asked_for_again(
+    house: House, mock_clock: MockClock, halfway: Swept
+) -> None:
+    async with house.life(ExportHistory()) as ref:
+        taken = await report_of(await ask_run(ref, "export-history"))
+        house.script.undone = halfway
+        report = await report_of(await undo(ref, taken.run_id))
+        assert (report.restored, report.undoable) == (halfway.restored, True)
+        house.script.undone = Swept(outcome="done", restored=1)
+        report = await report_of(await undo(ref, taken.run_id))
+        assert (report.restored, report.undoable) == (halfway.restored + 1, False)
+
+
 def fill_quarantine(house: House, run_id: str, *, settled: bool = True) -> None:
     """One item of 10 bytes in the journal."""
     journal = QuarantineStore(house.data_dir / "quarantine.db")
