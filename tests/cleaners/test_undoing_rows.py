@@ -1,4 +1,4 @@
-"""Undoing what a run did to a database: what is in the way keeps its own row out, and what is out can be tried again."""
+"""Undoing what a run did to a database: what is in the way keeps one row out, and it can be tried again."""
 
 import pytest
 

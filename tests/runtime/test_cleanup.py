@@ -230,6 +230,7 @@ def test_a_killed_process_is_an_interrupted_run_and_the_next_one_goes_on(tmp_pat
         report = served.client.get(f"/api/cleanup/runs/{run_id}").json()
         assert report["outcome"] == "interrupted"
         assert "SIGKILL" in report["detail"]
+        assert (report["undoable"], report["removed"] > 0, report["quarantined"] > 100) == (True, True, True)
         assert run_now(served)["outcome"] == "done"
         run_now(served)  # what was put back first was as young as that
         assert names(tmp_path) == set()

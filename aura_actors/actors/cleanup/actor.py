@@ -283,7 +283,10 @@ class Cleanup(Actor[m.CleanupMessage]):
         if flight.errand == "purge":
             self._purged_at = self._around.clock()
             detail, self._purge_distrust = self._purge_distrust, None
-        return None if detail is None else f.Ended(swept=Swept(outcome="declined", detail=detail), quarantine=None)
+        if detail is None:
+            return None
+        swept = Swept(outcome="declined", detail=detail)
+        return f.Ended(swept=swept, quarantine=dict(self._archive.reports.quarantine))
 
     def _too_busy_for(self, task: Task) -> str | None:
         """Whoever closes a pass holds others up while it is at it, and cannot always be stopped."""

@@ -95,7 +95,8 @@ class Archive:
         One that was stopped is no finish: what is due counts from the run before it.
         """
         task = board[flight.task]
-        if quarantine is not None:
+        if not flight.dry_run:
+            quarantine = await self._known(quarantine)
             report = self.reports.fresh(report, quarantine, self._wall())
         if not flight.dry_run:
             finished = report.outcome != "interrupted"
@@ -111,6 +112,7 @@ class Archive:
         self, flight: Flight, report: CleanupReport, quarantine: Mapping[str, Held] | None, board: Board
     ) -> CleanupReport:
         """Work on quarantine is over. Of an undo, the report is that of the run that was undone, as it is now."""
+        quarantine = await self._known(quarantine)
         if flight.errand == "undo":
             before = self.reports.find(flight.task)
             whole = report.outcome == "done" and not report.kept and not report.failures
@@ -131,6 +133,19 @@ class Archive:
             )
         await self._amend(quarantine, board)
         return report
+
+    async def _known(self, quarantine: Mapping[str, Held] | None) -> Mapping[str, Held]:
+        """What lies in quarantine, of which a process that was killed could say nothing."""
+        if quarantine is None:
+            try:
+                return await self._in_thread(self._held)
+            except (StoreUnavailable, InvalidValue) as error:
+                log.warning("what lies in quarantine is not known now", error=str(error))
+        return self.reports.quarantine if quarantine is None else quarantine
+
+    def _held(self) -> Mapping[str, Held]:
+        with closing(self._open_journal()) as journal:
+            return journal.held()
 
     async def _amend(
         self, quarantine: Mapping[str, Held] | None, board: Board, changed: list[CleanupReport] | None = None

@@ -12,6 +12,7 @@ import trio
 from aura_actors.actors.cleanup.child import Hand
 from aura_actors.actors.cleanup.given import CleanupRule, CleanupWorld
 from aura_actors.cleaners import Progress, Swept
+from aura_actors.cleaners.sweep import Outcome
 from aura_actors.domain.yielding import busy_with, rest_seconds
 from aura_actors.kernel.worker import WorkerEnded
 from aura_actors.workers import sweep_frames as f
@@ -31,18 +32,26 @@ class Conductor:
         if self._stuck is not None and not await self._stuck.end():
             return _ended("failed", "the process of an earlier run hangs in the kernel and cannot be ended")
         self._stuck = None
+        last = Progress(phase="", scanned=0, removed=0, freed_bytes=0, total=None)
+
+        def tell(progress: Progress) -> None:
+            nonlocal last
+            last = progress
+            told(progress)
+
         try:
             hand = await self._around.hire(self._nursery)
         except OSError as error:
             return _ended("failed", f"no process can be started: {error.strerror}")
         try:
-            return await self._converse(hand, begin, stop, told)
+            return await self._converse(hand, begin, stop, tell)
         except WorkerEnded as failure:
-            return _ended("interrupted", f"the process that did it is gone: {failure}")
+            return _ended("interrupted", f"the process that did it is gone: {failure}", last)
         except msgspec.MsgspecError as failure:
-            return _ended("failed", f"the process that did it answered nonsense: {failure}")
+            return _ended("failed", f"the process that did it answered nonsense: {failure}", last)
         except trio.TooSlowError:
-            return _ended("failed", f"no step was done within {self._rule.answer_seconds:g} s: does a disk hang?")
+            detail = f"no step was done within {self._rule.answer_seconds:g} s: does a disk hang?"
+            return _ended("failed", detail, last)
         finally:
             if not await hand.end():
                 self._stuck = hand
@@ -76,5 +85,11 @@ class Conductor:
             await stop.wait()
 
 
-def _ended(outcome: str, detail: str) -> f.Ended:
-    return f.Ended(swept=msgspec.convert({"outcome": outcome, "detail": detail}, Swept), quarantine=None)
+def _ended(outcome: Outcome, detail: str, far: Progress | None = None) -> f.Ended:
+    """What is known of a run that did not say itself what came of it: how `far` it was when it was heard last."""
+    swept = Swept(outcome=outcome, detail=detail)
+    if far is not None:
+        swept = msgspec.structs.replace(
+            swept, scanned=far.scanned, removed=far.removed, freed_bytes=far.freed_bytes
+        )
+    return f.Ended(swept=swept, quarantine=None)

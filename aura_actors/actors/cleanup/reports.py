@@ -76,7 +76,7 @@ class Reports:
     def fresh(self, report: CleanupReport, quarantine: Mapping[str, Held], wall: float) -> CleanupReport:
         """The report of a run that has just ended, with what lies in quarantine of it."""
         self.quarantine = quarantine
-        did_something = report.removed > 0 or report.outcome == "interrupted"
+        did_something = report.removed > 0 or report.outcome in ("interrupted", "failed")
         rows = report.task in self._row_tasks and did_something and not report.dry_run
         return self.seen_now(msgspec.structs.replace(report, undoable=rows), wall)
 

@@ -85,7 +85,14 @@ class ScriptedHand(Hand):
         if self._steps > self._left:
             return self._ended(script.swept)
         return f.Working(
-            Progress(phase="scan", scanned=self._steps, removed=0, freed_bytes=0, total=None, total_bytes=None)
+            Progress(
+                phase="scan",
+                scanned=self._steps,
+                removed=self._steps,
+                freed_bytes=10 * self._steps,
+                total=None,
+                total_bytes=None,
+            )
         )
 
     def _ended(self, swept: Swept) -> f.Ended:

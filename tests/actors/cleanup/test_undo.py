@@ -151,6 +151,40 @@ async def test_rows_that_left_no_file_in_quarantine_can_be_put_back_for_as_long_
         assert not nothing.undoable
 
 
+async def test_a_run_whose_process_was_killed_says_how_far_it_was_and_what_lies_in_quarantine(
+    house: House, mock_clock: MockClock
+) -> None:
+    house.script.dies_after, house.script.steps = 3, 5
+    async with house.life() as ref:
+        house.script.gate = trio.Event()
+        run = await ask_run(ref)
+        fill_quarantine(house, run.run_id)
+        house.script.gate.set()
+        report = await report_of(run)
+        assert (report.outcome, report.scanned, report.removed, report.freed_bytes) == ("interrupted", 3, 3, 30)
+        assert (report.quarantined, report.quarantined_bytes, report.undoable) == (1, 10, True)
+        assert house.state.value.quarantined == 1
+        house.script.dies_after = None
+        assert (await report_of(await undo(ref, run.run_id))).restored == 1
+
+
+@pytest.mark.parametrize("kills", [True, False])
+async def test_rows_of_a_run_that_nobody_heard_the_end_of_can_be_put_back(
+    house: House, mock_clock: MockClock, kills: bool
+) -> None:
+    async with house.life(ExportHistory()) as ref:
+        if kills:
+            house.script.dies_after = 0
+        else:
+            house.script.step_seconds = 10_000.0
+        run = await ask_run(ref, "export-history")
+        await house.pass_time(mock_clock, 601)
+        report = await report_of(run)
+        assert (report.outcome, report.undoable) == ("interrupted" if kills else "failed", True)
+        house.script.dies_after, house.script.step_seconds = None, 0.0
+        assert (await report_of(await undo(ref, run.run_id))).restored == 1
+
+
 @pytest.mark.parametrize(
     "halfway",
     [
