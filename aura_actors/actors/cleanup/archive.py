@@ -5,7 +5,7 @@ them ends a run or the actor. Decides nothing about when runs happen.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import ParamSpec, TypeVar
 
 import msgspec
@@ -180,6 +180,7 @@ class Archive:
                 self.reports.add(task.last_report)
             self._prepare(task)
         with closing(self._open_journal()) as journal:
+            self._prepare_for(journal)
             self._writing.write_here(self._store.amend, self.reports.settle(journal.held(), wall))
             return cut_short or journal.unsettled()
 
@@ -189,6 +190,13 @@ class Archive:
                 self.grounds[path] = recognise(self._store, path, self._data_dir)
             except Declined as refusal:
                 self.refusals.setdefault(task.name, str(refusal))
+
+    def _prepare_for(self, journal: QuarantineStore) -> None:
+        """Roots that no task has any more, for what lies there in quarantine; none that was never on record."""
+        for path in {haul.root for haul in journal.hauls()} - self.grounds.keys():
+            if self._store.root(path) is not None:
+                with suppress(Declined):  # whoever wants something of it is told
+                    self.grounds[path] = recognise(self._store, path, self._data_dir)
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await trio.to_thread.run_sync(lambda: call(*args, **kwargs), limiter=self._threads)

@@ -125,6 +125,21 @@ async def test_what_was_taken_out_of_quarantine_while_nobody_looked_cannot_be_un
             await undo(ref, taken.run_id)
 
 
+async def test_what_lies_in_quarantine_of_a_root_that_no_task_has_any_more_can_be_undone_and_purged(
+    house: House, mock_clock: MockClock
+) -> None:
+    house.script.takes = True
+    old, stranger = str(house.data_dir / "temp"), str(house.data_dir / "stranger")
+    async with house.life() as ref:
+        taken = await report_of(await ask_run(ref))
+    fill_quarantine(house, taken.run_id)
+    fill_quarantine(house, "other", root=stranger)
+    async with house.life(TempFiles(root=str(house.data_dir / "new"))) as ref:
+        await report_of(await undo(ref, taken.run_id))
+    grounds = {ground.path for ground in house.script.begun[-1].grounds}
+    assert grounds == {old, str(house.data_dir / "new")}, "and nothing that was never recognised"
+
+
 async def test_work_on_quarantine_that_a_kill_left_open_is_settled_at_the_start(
     house: House, mock_clock: MockClock
 ) -> None:
@@ -208,10 +223,10 @@ async def test_an_undo_that_could_not_put_every_row_back_can_be_asked_for_again(
         assert (report.restored, report.undoable) == (halfway.restored + 1, False)
 
 
-def fill_quarantine(house: House, run_id: str, *, settled: bool = True) -> None:
+def fill_quarantine(house: House, run_id: str, *, root: str | None = None, settled: bool = True) -> None:
     """One item of 10 bytes in the journal."""
     journal = QuarantineStore(house.data_dir / "quarantine.db")
-    haul = journal.open_haul(run_id, "temp-files", str(house.data_dir / "temp"))
+    haul = journal.open_haul(run_id, "temp-files", root or str(house.data_dir / "temp"))
     move = Move(
         folder=0, name="x", kind="file", inode=1, size_bytes=10, allocated_bytes=0, modified_ns=0, mode=0o600
     )
