@@ -6,13 +6,14 @@ Ctrl-C, which stops a run that this command began.
 
 import sys
 import time
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
 
 from aura_actors.cli import cleanup_report, cleanup_screen, text
-from aura_actors.cli.daemon import Daemon, TokenFile, Url, open_daemon
+from aura_actors.cli.daemon import Daemon, Declined, TokenFile, Url, open_daemon
 from aura_actors.errors import InvalidValue, Unavailable
 from aura_actors.wire.cleanup import CleanupProgress, CleanupReport, CleanupState, RunStarted
 
@@ -75,13 +76,24 @@ def undo_run(
     if not run or not all(character.isalnum() or character in "._:-" for character in run):
         raise InvalidValue("expected the id of a run: letters, digits and ._:-", path="RUN")
     with open_daemon(url, token_file) as daemon:
-        answer = daemon.post(f"{PATH}/runs/{run}/undo", {}, wait_seconds=UNDO_SECONDS)
-        report = daemon.decode(answer, CleanupReport)
+        try:
+            report = _undo(daemon, run, quiet=json)
+        except Declined as refusal:
+            print(f"aura-actors: {refusal}", file=sys.stderr)
+            return 1
     if json:
-        print(msgspec.json.format(answer, indent=2).decode())
+        print(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
     else:
         cleanup_report.print_undone(report)
     return 0 if report.outcome == "done" and not report.failures and not report.quarantined else 1
+
+
+def _undo(daemon: Daemon, run: str, *, quiet: bool) -> CleanupReport:
+    """Its report; where the daemon has not come to it, that of the undo it promised. Raises `Declined`."""
+    answer = daemon.post(f"{PATH}/runs/{run}/undo", {}, wait_seconds=UNDO_SECONDS)
+    with suppress(msgspec.ValidationError):
+        return msgspec.json.decode(answer, type=CleanupReport)
+    return _follow(daemon, "undo", daemon.decode(answer, RunStarted).run_id, quiet=quiet)
 
 
 def _follow(daemon: Daemon, task: str, run_id: str, *, quiet: bool) -> CleanupReport:

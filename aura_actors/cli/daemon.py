@@ -26,6 +26,7 @@ _CONNECT_SECONDS: Final = 3.0
 _ANSWER_SECONDS: Final = 15.0
 _DETAIL_LIMIT: Final = 300
 _USAGE: Final[dict[int, type[UsageError]]] = {HTTPStatus.CONFLICT: Conflict, HTTPStatus.GONE: Gone}
+_DECLINED: Final = "/problems/declined"
 
 T = TypeVar("T")
 
@@ -36,9 +37,14 @@ Url = Annotated[
 TokenFile = Annotated[Path | None, Parameter(help="File with the bearer token; AURA_TOKEN otherwise.")]
 
 
-class _Problem(msgspec.Struct):
-    """The part of a problem document that a user reads."""
+class Declined(Conflict):
+    """The call was right, and what it asked for was declined when its turn came."""
 
+
+class _Problem(msgspec.Struct):
+    """The part of a problem document that a user reads, and what kind it is of."""
+
+    type: str = ""
     detail: str | None = None
     title: str | None = None
 
@@ -119,6 +125,8 @@ class Daemon:
 
     def _refusal(self, answer: httpx2.Response) -> Exception:
         status, detail = answer.status_code, _detail(answer.content)
+        if _problem(answer.content).type == _DECLINED:
+            return Declined(detail)
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
             return InvalidValue(detail or "the daemon refused a value")
         if status == HTTPStatus.NOT_FOUND and detail:
@@ -201,8 +209,12 @@ def _read(file: Path) -> str:
 
 def _detail(body: bytes) -> str:
     """The sentence in a problem document; nothing where the answer is something else."""
-    try:
-        problem = msgspec.json.decode(body, type=_Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    problem = _problem(body)
     return printable(problem.detail or problem.title or "")[:_DETAIL_LIMIT]
+
+
+def _problem(body: bytes) -> _Problem:
+    try:
+        return msgspec.json.decode(body, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Problem()

@@ -142,3 +142,25 @@ def test_an_undo_says_what_is_back_and_what_is_not(house: Any, capsys: pytest.Ca
     house.answers[UNDO] = (409, {"detail": "that was done already"})
     assert run(["cleanup", "undo", "r1"]) == 2
     assert run(["cleanup", "undo", "../x"]) == 2
+
+
+def test_an_undo_that_waits_for_long_is_followed_to_its_end(
+    house: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = "GET /api/cleanup/runs/u1"
+    house.answers[UNDO] = (202, {"runId": "u1", "joined": False})
+    house.answers[later] = (202, {"runId": "u1"})
+
+    def sleep(seconds: float) -> None:
+        house.answers[later] = (200, {**REPORT, "restored": 2, "quarantined": 0})
+
+    monkeypatch.setattr("aura_actors.cli.cleanup.time.sleep", sleep)
+    assert run(["cleanup", "undo", "r1"]) == 0
+    assert said(capsys) == "temp-files: 2 items put back\n"
+    assert [asked[0] for asked in house.asked if asked[0] == later] == [later, later]
+
+
+def test_an_undo_that_is_declined_is_status_1(house: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    house.answers[UNDO] = (409, {"type": "/problems/declined", "detail": "the folder is missing"})
+    assert run(["cleanup", "undo", "r1"]) == 1
+    assert "the folder is missing" in capsys.readouterr().err

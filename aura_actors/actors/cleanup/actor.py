@@ -362,6 +362,7 @@ class Cleanup(Actor[m.CleanupMessage]):
         self._why_stopped.pop(flight.run_id, None)
         run = self._runs.pop(flight.run_id, None)
         if run is not None:
+            self._archive.reports.answered(flight.run_id, report)
             run.report.set(report)
 
     def _cut_short(self, flight: Flight, started_at: float, why: str = STOPPED) -> CleanupReport:

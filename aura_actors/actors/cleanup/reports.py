@@ -24,6 +24,8 @@ class Reports:
         self._quarantine_seconds = quarantine_seconds
         self._real: dict[str, CleanupReport] = {}
         self._dry: dict[str, CleanupReport] = {}
+        self._answers: dict[str, CleanupReport] = {}
+        """Of an undo, and of what never began, by the id that the run had."""
         self.quarantine: Mapping[str, Held] = {}
         """By run: what lies there, of runs that nobody remembers too."""
 
@@ -41,17 +43,29 @@ class Reports:
             if not self._real[run_id].quarantined:
                 del self._real[run_id]
 
+    def answered(self, run_id: str, report: CleanupReport) -> None:
+        """Who waited for this run was told this; who asks for it later is told the same."""
+        if self._known(run_id) is None:
+            self._answers[run_id] = report
+            for oldest in [*self._answers][:-REMEMBERED_RUNS]:
+                del self._answers[oldest]
+
     def find(self, run_id: str) -> CleanupReport:
-        """Raises `NotFound`."""
-        dry = next((report for report in self._dry.values() if report.run_id == run_id), None)
-        found = self._real.get(run_id, dry)
+        """By the id of a run, also of an undo, whose report is that of what it put back. Raises `NotFound`."""
+        found = self._known(run_id)
         if found is None:
             raise NotFound(f"no run {run_id} is known; the last {REMEMBERED_RUNS} are remembered")
         return found
 
+    def _known(self, run_id: str) -> CleanupReport | None:
+        dry = next((report for report in self._dry.values() if report.run_id == run_id), None)
+        return self._real.get(run_id, dry) or self._answers.get(run_id)
+
     def check_undoable(self, run_id: str, wall: float) -> CleanupReport:
         """The report of a run that can be undone. Raises `NotFound`, or `Conflict` with the reason."""
         report = self.find(run_id)
+        if report.run_id != run_id:
+            raise Conflict(f"run {run_id} cannot be undone: it put back what another one took")
         if not self.seen_now(report, wall).undoable:
             raise Conflict(f"run {run_id} cannot be undone: {_why_not(report)}")
         return report

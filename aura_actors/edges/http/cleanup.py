@@ -77,7 +77,7 @@ async def undo_run(call: Call) -> Answer:
     await call.services.audit(owner(call), "cleanup.undo", call.path["runId"])
     answer = await _report(run)
     if isinstance(answer.body, CleanupReport) and answer.body.outcome == "declined":
-        return problem(409, answer.body.detail or "it cannot be undone", kind="conflict")
+        return problem(409, answer.body.detail or "it cannot be undone", kind="declined")
     return answer
 
 

@@ -140,7 +140,9 @@ async def test_a_run_that_waits_can_be_stopped_before_it_begins(house: House, mo
     async with house.life() as ref:
         first, waiting = await ask_run(ref), await ask_run(ref, dry_run=True)
         await ref.ask(StopRun(waiting.run_id), within=5)
-        assert (await report_of(waiting)).outcome == "interrupted"
+        stopped = await report_of(waiting)
+        assert stopped.outcome == "interrupted"
+        assert await ref.ask(FindRun(waiting.run_id), within=5) == stopped
         house.script.gate.set()
         assert (await report_of(first)).outcome == "done"
     assert len(house.script.begun) == 1

@@ -8,7 +8,7 @@ from aura_actors.cleaners import ExportHistory, Swept, TempFiles
 from aura_actors.cleaners.journal import Move
 from aura_actors.errors import Conflict, NotFound
 from aura_actors.kernel.ref import Ref
-from aura_actors.messages.cleanup import CleanupMessage, Run, UndoRun
+from aura_actors.messages.cleanup import CleanupMessage, FindRun, Run, UndoRun
 from aura_actors.stores.quarantine import QuarantineStore
 from aura_actors.workers import sweep_frames as f
 from tests.actors.cleanup.house import BASE, HOUR, House, ask_run, report_of
@@ -70,6 +70,19 @@ async def test_two_who_undo_the_same_run_share_one_undo(house: House, mock_clock
         assert first.run_id == second.run_id
         house.script.gate.set()
         assert await report_of(first) == await report_of(second)
+
+
+async def test_the_answer_to_an_undo_is_known_by_its_own_id_and_is_no_run_that_can_be_undone(
+    house: House, mock_clock: MockClock
+) -> None:
+    house.script.takes = True
+    async with house.life() as ref:
+        taken = await report_of(await ask_run(ref))
+        run = await undo(ref, taken.run_id)
+        undone = await report_of(run)
+        assert await ref.ask(FindRun(run.run_id), within=5) == undone
+        with pytest.raises(Conflict, match="put back what another one took"):
+            await undo(ref, run.run_id)
 
 
 async def test_quarantine_is_emptied_on_its_own_schedule_and_only_where_there_is_something(
