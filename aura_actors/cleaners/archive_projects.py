@@ -17,10 +17,10 @@ from aura_actors.cleaners.archiving import Sealed, sources_of, unchanged_since, 
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.clearing import clear, clear_after_kill, verified
 from aura_actors.cleaners.contents import Busy, Contents, Reader, steps_below
-from aura_actors.cleaners.database import insert_rows, read, rehearsal, write
+from aura_actors.cleaners.database import Inserted, insert_rows, read, rehearsal, write
 from aura_actors.cleaners.ledger import Entry
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectRows
-from aura_actors.cleaners.restore import NOT_BACK, end_archive, not_back
+from aura_actors.cleaners.restore import NOT_BACK, end_archive, not_back, rows_back
 from aura_actors.cleaners.sealing import drop_drafts
 from aura_actors.cleaners.segments import Damaged, slug
 from aura_actors.cleaners.tarball import SUFFIX, Manifest
@@ -72,7 +72,7 @@ class ArchiveProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task
         with open_workshop(self, bench) as shop:
             archiver = _Archiver(self, shop)
             for entry in shop.ledger.of_run(run_id):
-                if entry.task != NAME or entry.state not in ("sealed", "done"):
+                if entry.task != NAME or entry.state not in ("sealed", "done", "partly"):
                     continue
                 try:
                     yield from archiver.put_back(entry)
@@ -126,6 +126,23 @@ class _Archiver:
         shop = self._shop
         manifest, _ = yield from verified(shop.archive, entry.file)
         project, rows = self._project_of(entry, manifest)
+        again = entry.state == "partly"  # then the project is in use again, and only rows are out
+        if not again:
+            yield from self._put_files_back(entry, manifest, project)
+        with write(shop.connection):
+            if not again and not shop.tables.set_status(project.id, project.status, was=self._options.archived):
+                raise Damaged(
+                    f"{shop.shown(project.id)} does not have the status {self._options.archived} any more"
+                )
+            inserted = insert_rows(shop.connection, rows.rows[1:], rows.tables)
+            shop.ledger.put(msgspec.structs.replace(entry, state="partly" if inserted.out else "restored"))
+        own = Inserted(there=1) if again else Inserted(back=1)
+        rows_back(self._bench, shop.archive, entry, own + inserted)
+
+    # --- the steps ---
+
+    def _put_files_back(self, entry: Entry, manifest: Manifest, project: Project) -> Iterator[None]:
+        shop = self._shop
         folder = None if project.path is None else steps_below(shop.tree, project.path)
         with contextlib.ExitStack() as stack:
             uploads = None
@@ -134,18 +151,6 @@ class _Archiver:
                     opened(self._bench, self._options.uploads_under(self._bench.data_dir))
                 )
             yield from put_files_back(shop.archive, entry.file, projects=shop.tree, folder=folder, uploads=uploads)
-        with write(shop.connection):
-            if not shop.tables.set_status(project.id, project.status, was=self._options.archived):
-                raise Damaged(
-                    f"{shop.shown(project.id)} does not have the status {self._options.archived} any more"
-                )
-            insert_rows(shop.connection, rows.rows[1:], rows.tables)
-            shop.ledger.put(msgspec.structs.replace(entry, state="restored"))
-        end_archive(shop.archive, entry)
-        self._bench.books.scanned += len(rows.rows)
-        self._bench.books.restored += len(rows.rows)
-
-    # --- the steps ---
 
     def _demand_room(self, contents: Contents) -> None:
         disk = os.fstatvfs(self._shop.archive.fd)

@@ -4,6 +4,7 @@ Owns the options. The thirty days are the ledger's: copying or restoring an arch
 files go is the business of `expiry`.
 """
 
+import sqlite3
 from collections.abc import Iterator
 
 import msgspec
@@ -61,7 +62,8 @@ class ArchivedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="tas
                     row = shop.tables.with_status(row, self.statuses[0])
                     with write(shop.connection):
                         if not shop.ledger.has_another(entry):
-                            insert_rows(shop.connection, [(table, row)], {table: manifest.tables[table]})
+                            if insert_rows(shop.connection, [(table, row)], {table: manifest.tables[table]}).out:
+                                raise sqlite3.IntegrityError(f"something else in {table} has its key")
                         shop.ledger.put(
                             msgspec.structs.replace(
                                 entry, state="done", expired_by=None, archived_at=bench.now_ns / 1e9

@@ -39,6 +39,17 @@ class Table(msgspec.Struct, frozen=True):
         return ", ".join(map(quote, self.columns))
 
 
+class Inserted(msgspec.Struct, frozen=True):
+    """How many rows went `back`, how many were `there` already as they had been, and how many are `out`."""
+
+    back: int = 0
+    there: int = 0
+    out: int = 0
+
+    def __add__(self, other: "Inserted") -> "Inserted":
+        return Inserted(self.back + other.back, self.there + other.there, self.out + other.out)
+
+
 @contextmanager
 def open_application(path: str | None, *, dry_run: bool, reading: bool = False) -> Iterator[sqlite3.Connection]:
     """The file in autocommit, text as it is (bytes that are no UTF-8 become surrogates).
@@ -104,16 +115,24 @@ def demand_no_cascade(connection: sqlite3.Connection, table: Table, children: It
 
 def insert_rows(
     connection: sqlite3.Connection, rows: Sequence[tuple[str, Row]], tables: Mapping[str, Sequence[str]]
-) -> None:
+) -> Inserted:
     """Put archived rows back into their tables, which must have the columns that they were archived with.
 
-    Raises `sqlite3.IntegrityError` where another row has their place.
+    One that is in the way keeps out the row whose place it has, and no other.
     """
+    done = Inserted()
     for name, columns in tables.items():
         table = find_table(connection, name, columns)
         marks, names = ", ".join("?" * len(columns)), ", ".join(map(quote, columns))
-        mine = [row for of, row in rows if of == name]
-        connection.executemany(f"INSERT INTO {table.quoted} ({names}) VALUES ({marks})", mine)
+        insert = f"INSERT INTO {table.quoted} ({names}) VALUES ({marks})"
+        same = f"SELECT 1 FROM {table.quoted} WHERE ({names}) IS ({marks})"
+        for row in (row for of, row in rows if of == name):
+            try:
+                connection.execute(insert, row)
+                done += Inserted(back=1)
+            except sqlite3.IntegrityError:
+                done += Inserted(there=1) if connection.execute(same, row).fetchone() else Inserted(out=1)
+    return done
 
 
 def quote(name: str) -> str:

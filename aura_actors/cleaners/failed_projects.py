@@ -65,7 +65,7 @@ class FailedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task"
         """Put the rows of every project back that a run removed, and the status of those that it had not yet."""
         with open_workshop(self, bench) as shop:
             yield from _Remover(self, shop).put_back(run_id)
-            yield from put_segments_back(bench, shop.archive, shop.connection, NAME, run_id)
+            yield from put_segments_back(bench, shop.archive, shop.connection, NAME, run_id, whole=True)
 
 
 class _Remover:

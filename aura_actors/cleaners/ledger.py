@@ -5,7 +5,8 @@ so also in an application's own file, where a real run makes it. Refuses to know
 
 A project's entry is `pending` from the moment its status was changed, `sealed` once its rows say that it is
 archived, `done` when its files are gone. A segment's is `done` at once. Either becomes `expired` when the archive
-was deleted, or `restored` when its rows were put back; both only remember.
+was deleted, or `restored` when its rows were put back; both only remember. It is `partly` restored while something
+is in the way of a row: then it is the only place of that row, and nothing ends it but another undo.
 """
 
 import sqlite3
@@ -17,14 +18,14 @@ from aura_actors.cleaners.database import write
 
 TABLE = "aura_ledger"
 
-State = Literal["pending", "sealed", "done", "expired", "restored"]
+State = Literal["pending", "sealed", "done", "expired", "partly", "restored"]
 
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS {TABLE} (
     file TEXT PRIMARY KEY NOT NULL,     -- name in the archive folder
     task TEXT NOT NULL,
     run_id TEXT NOT NULL,
-    state TEXT NOT NULL,                -- pending, sealed, done; expired, restored
+    state TEXT NOT NULL,                -- pending, sealed, done; expired, partly, restored
     subject BLOB,                       -- the project's id as JSON; NULL for a segment of rows
     status TEXT,                        -- the project's before the run
     rows INTEGER NOT NULL DEFAULT 0,
@@ -97,6 +98,10 @@ class Ledger:
     def of_run(self, run_id: str) -> list[Entry]:
         """What one run sealed, or let expire; the oldest first."""
         return self._select("WHERE run_id = ? OR expired_by = ? ORDER BY archived_at, file", run_id, run_id)
+
+    def runs(self, task: str) -> list[str]:
+        """The runs of a task of which an archive holds rows."""
+        return [*{entry.run_id: None for entry in self.of_task(task, "sealed", "done", "partly")}]
 
     def _select(self, clause: str, *values: str | bytes | None) -> list[Entry]:
         if not self._there:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import msgspec
 
 from aura_actors.cleaners.base import Bench
-from aura_actors.cleaners.database import insert_rows, write
+from aura_actors.cleaners.database import Inserted, insert_rows, write
 from aura_actors.cleaners.ledger import Entry, Ledger
-from aura_actors.cleaners.segments import Damaged, read_file, unpack
+from aura_actors.cleaners.segments import Damaged, Segment, read_file, unpack
 from aura_actors.cleaners.tree import Tree
 from aura_actors.domain.retention import Keep
 
@@ -24,25 +24,45 @@ NOT_BACK = (OSError, Damaged, sqlite3.IntegrityError)
 
 
 def put_segments_back(
-    bench: Bench, archive: Tree, connection: sqlite3.Connection, task: str, run_id: str
+    bench: Bench, archive: Tree, connection: sqlite3.Connection, task: str, run_id: str, *, whole: bool = False
 ) -> Iterator[None]:
-    """Insert the rows of every segment that a run of a task sealed; then the segments go."""
+    """Insert the rows of every segment that a run of a task sealed; then the segments go.
+
+    `whole`: the first row is what the others belong to; where that cannot go back, none does.
+    """
     ledger = Ledger(connection, make=False)
     for entry in ledger.of_run(run_id):
-        if entry.task != task or entry.state != "done":
+        if entry.task != task or entry.state not in ("done", "partly"):
             continue
         try:
             segment = unpack(_verified(archive, entry))
             with write(connection):
-                insert_rows(connection, segment.rows, segment.tables)
-                ledger.put(msgspec.structs.replace(entry, state="restored"))
+                inserted = _insert(connection, segment, whole=whole)
+                ledger.put(msgspec.structs.replace(entry, state="partly" if inserted.out else "restored"))
         except NOT_BACK as error:
             not_back(bench, archive, entry, error)
             continue
-        bench.books.scanned += len(segment.rows)
-        bench.books.restored += len(segment.rows)
-        end_archive(archive, entry)
+        rows_back(bench, archive, entry, inserted)
         yield
+
+
+def rows_back(bench: Bench, archive: Tree, entry: Entry, inserted: Inserted) -> None:
+    """Into the books what came of an archive's rows; it ends where none of them is out."""
+    bench.books.scanned += inserted.back + inserted.there + inserted.out
+    bench.books.restored += inserted.back
+    if inserted.out:
+        bench.books.keep(Keep.ORIGIN_TAKEN, inserted.out)
+        text = f"{inserted.out} of its rows stay in it: others have their keys, or what they refer to is gone"
+        bench.books.fail(archive.shown(0, entry.file), text)
+    else:
+        end_archive(archive, entry)
+
+
+def _insert(connection: sqlite3.Connection, segment: Segment, *, whole: bool) -> Inserted:
+    head = insert_rows(connection, segment.rows[:whole], segment.tables)
+    if head.out:
+        raise sqlite3.IntegrityError(f"something else in {segment.rows[0][0]} has its key")
+    return head + insert_rows(connection, segment.rows[whole:], segment.tables)
 
 
 def _verified(archive: Tree, entry: Entry) -> bytes:
