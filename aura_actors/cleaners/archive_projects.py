@@ -9,7 +9,7 @@ import contextlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -17,8 +17,8 @@ from aura_actors.cleaners.archiving import Sealed, sources_of, unchanged_since, 
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.clearing import clear, clear_after_kill, verified
 from aura_actors.cleaners.contents import Busy, Contents, Reader, steps_below
-from aura_actors.cleaners.database import Inserted, insert_rows, read, rehearsal, write
-from aura_actors.cleaners.ledger import Entry
+from aura_actors.cleaners.database import Inserted, insert_rows, open_application, read, rehearsal, write
+from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectRows
 from aura_actors.cleaners.restore import NOT_BACK, end_archive, not_back, rows_back
 from aura_actors.cleaners.sealing import drop_drafts
@@ -79,6 +79,11 @@ class ArchiveProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task
                 except NOT_BACK as error:
                     not_back(bench, shop.archive, entry, error)
                 yield
+
+    def holds(self, bench: Bench) -> Mapping[str, Sequence[str]]:
+        """By the ledger."""
+        with open_application(self.database or bench.database, dry_run=False, reading=True) as connection:
+            return {NAME: Ledger(connection, make=False).runs(NAME)}
 
 
 class _Archiver:

@@ -4,18 +4,20 @@ Owns the options. The thirty days are the ledger's: copying or restoring an arch
 files go is the business of `expiry`.
 """
 
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from aura_actors.cleaners.archive_projects import NAME as ARCHIVING
 from aura_actors.cleaners.base import Bench, Every
-from aura_actors.cleaners.database import insert_rows, write
+from aura_actors.cleaners.database import insert_rows, open_application, write
 from aura_actors.cleaners.expiry import expire
-from aura_actors.cleaners.ledger import Entry
+from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.projects import ProjectOptions
 from aura_actors.cleaners.restore import NOT_BACK, not_back
+from aura_actors.cleaners.tree import opened
 from aura_actors.cleaners.unpacking import read_manifest
 from aura_actors.cleaners.workshop import open_workshop, subject_of
 
@@ -75,3 +77,14 @@ class ArchivedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="tas
                 bench.books.scanned += 1
                 bench.books.restored += 1
                 yield
+
+    def holds(self, bench: Bench) -> Mapping[str, Sequence[str]]:
+        """What is left to `archive-projects`; and what came back from quarantine while its row did not."""
+        with (
+            opened(bench, self.archive_under(bench.data_dir)) as archive,
+            open_application(self.database or bench.database, dry_run=False, reading=True) as connection,
+        ):
+            ledger = Ledger(connection, make=False)
+            there = set(os.listdir(archive.fd))  # noqa: PTH208 - a descriptor
+            mine = [e.expired_by for e in ledger.of_task(ARCHIVING, "expired") if e.expired_by and e.file in there]
+            return {self.name: mine, ARCHIVING: ledger.runs(ARCHIVING)}

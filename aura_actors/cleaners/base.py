@@ -5,7 +5,7 @@ journal is kept and who reads the report.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Protocol
 
 import msgspec
@@ -166,6 +166,10 @@ class Cleaner(Job, Protocol):
         """Undo what a run did to a database, once quarantine has given its files back."""
         ...
 
+    def holds(self, bench: Bench) -> Mapping[str, Sequence[str]]:
+        """By task, the runs of which archives still hold rows that `put_back` would put back."""
+        ...
+
 
 class TaskOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration that every task has."""
@@ -190,6 +194,10 @@ class TaskOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def put_back(self, bench: Bench, run_id: str) -> Iterator[None]:
         """Nothing: a task of files alone is undone by the journal."""
         return iter(())
+
+    def holds(self, bench: Bench) -> Mapping[str, Sequence[str]]:
+        """Nothing: a task of files alone has no archive."""
+        return {}
 
 
 class FolderOptions(TaskOptions, frozen=True, kw_only=True):

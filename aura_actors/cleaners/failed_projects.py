@@ -7,15 +7,15 @@ as long as things last in quarantine, so that the run can be undone.
 """
 
 import sqlite3
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import msgspec
 
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.contents import Busy, Contents, is_gone, probe, survey
-from aura_actors.cleaners.database import read, rehearsal, write
+from aura_actors.cleaners.database import open_application, read, rehearsal, write
 from aura_actors.cleaners.expiry import discard_segments
-from aura_actors.cleaners.ledger import Entry
+from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectRows
 from aura_actors.cleaners.removal import Removal
 from aura_actors.cleaners.restore import NOT_BACK, end_archive, not_back, put_segments_back
@@ -66,6 +66,11 @@ class FailedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task"
         with open_workshop(self, bench) as shop:
             yield from _Remover(self, shop).put_back(run_id)
             yield from put_segments_back(bench, shop.archive, shop.connection, NAME, run_id, whole=True)
+
+    def holds(self, bench: Bench) -> Mapping[str, Sequence[str]]:
+        """By the ledger."""
+        with open_application(self.database or bench.database, dry_run=False, reading=True) as connection:
+            return {NAME: Ledger(connection, make=False).runs(NAME)}
 
 
 class _Remover:

@@ -8,7 +8,7 @@ its table, or in exactly one sealed segment; the next run takes up a segment tha
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -91,6 +91,11 @@ class RowOptions(TaskOptions, frozen=True, kw_only=True):
             open_application(path, dry_run=False) as connection,
         ):
             yield from put_segments_back(bench, tree, connection, self.name, run_id)
+
+    def holds(self, bench: Bench) -> Mapping[str, Sequence[str]]:
+        """By the ledger."""
+        with open_application(self.database or bench.database, dry_run=False, reading=True) as connection:
+            return {self.name: Ledger(connection, make=False).runs(self.name)}
 
     def _selection(self, connection: sqlite3.Connection, bench: Bench) -> Selection:
         return Selection(

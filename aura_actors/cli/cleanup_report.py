@@ -44,7 +44,8 @@ def print_report(report: CleanupReport, *, verbose: bool) -> None:
     for path, error in report.failures.items():
         print(f"  failed: {text.printable(path)}: {text.printable(error)}")
     if report.undoable:
-        print(f"  {_items(report.quarantined)} in quarantine: aura-actors cleanup undo {report.run_id}")
+        where = f"{_items(report.quarantined)} in quarantine" if report.quarantined else "rows in an archive"
+        print(f"  {where}: aura-actors cleanup undo {report.run_id}")
     if report.dry_run and verbose:
         _print_plan(report)
 

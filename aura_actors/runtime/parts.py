@@ -260,7 +260,6 @@ class Parts:
                 rule.data_dir,
                 threads,
                 lambda: QuarantineStore(held.data.quarantine),
-                rule.quarantine_seconds,
                 around.wall,
             )
             return Cleanup(

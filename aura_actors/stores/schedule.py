@@ -19,7 +19,7 @@ from aura_actors.stores.sqlite import open_database, transaction
 from aura_actors.wire.cleanup import CleanupProgress, CleanupReport
 
 REMEMBERED_RUNS = 50
-"""Reports of real runs that are kept, and beyond them each of which something still lies in quarantine."""
+"""Reports of real runs that are kept, and beyond them each that can be undone."""
 
 SCHEMA = (
     """
@@ -47,6 +47,7 @@ SCHEMA = (
         report BLOB NOT NULL        -- CleanupReport as JSON
     );
     """,
+    "ALTER TABLE cleanup_runs RENAME COLUMN quarantined TO undoable",
 )
 
 
@@ -135,14 +136,14 @@ class ScheduleStore:
         return [report for (text,) in rows if (report := _report(text)) is not None]
 
     def amend(self, reports: Iterable[CleanupReport]) -> None:
-        """Something became of what these runs put into quarantine."""
+        """Something became of what these runs put into quarantine or into archives."""
         texts = [(report, msgspec.json.encode(report)) for report in reports]
 
         def amend(db: sqlite3.Connection) -> None:
             for report, text in texts:
                 db.execute(
-                    "UPDATE cleanup_runs SET report = ?, quarantined = ? WHERE run_id = ?",
-                    (text, report.quarantined, report.run_id),
+                    "UPDATE cleanup_runs SET report = ?, undoable = ? WHERE run_id = ?",
+                    (text, report.undoable, report.run_id),
                 )
                 db.execute("UPDATE cleanup_tasks SET last_report = ? WHERE run_id = ?", (text, report.run_id))
 
@@ -175,11 +176,11 @@ class ScheduleStore:
                 (report.outcome, text, finished_at, report.task, report.run_id),
             )
             db.execute(
-                "INSERT OR REPLACE INTO cleanup_runs (run_id, quarantined, report) VALUES (?, ?, ?)",
-                (report.run_id, report.quarantined, text),
+                "INSERT OR REPLACE INTO cleanup_runs (run_id, undoable, report) VALUES (?, ?, ?)",
+                (report.run_id, report.undoable, text),
             )
             db.execute(
-                "DELETE FROM cleanup_runs WHERE quarantined = 0 AND ended NOT IN"
+                "DELETE FROM cleanup_runs WHERE undoable = 0 AND ended NOT IN"
                 " (SELECT ended FROM cleanup_runs ORDER BY ended DESC LIMIT ?)",
                 (REMEMBERED_RUNS,),
             )

@@ -60,7 +60,7 @@ class CleanupReport(Wire, frozen=True, kw_only=True):
     quarantined_bytes: int = 0
     """Their size: it is given back when quarantine is emptied."""
     undoable: bool = False
-    """Something lies in quarantine that `undo` would put back."""
+    """Something lies in quarantine or in an archive that `undo` would put back."""
     restored: int = 0
     """Items that `undo` put back."""
     plan: list[PlannedItem] = msgspec.field(default_factory=list)

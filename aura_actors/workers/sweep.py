@@ -8,6 +8,7 @@ frames only.
 import fcntl
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -69,11 +70,18 @@ class Run:
 
     def _ended(self, swept: Swept) -> f.Ended:
         try:
-            return f.Ended(swept=swept, quarantine=self._journal.held())
+            return f.Ended(swept=swept, quarantine=self._journal.held(), rows=self._rows())
         except StoreUnavailable:
             return f.Ended(swept=swept, quarantine=None)
         finally:
             self._journal.close()
+
+    def _rows(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for cleaner in () if self._begin.dry_run else _cleaners(self._begin.work):
+            with suppress(Declined, OSError, sqlite3.Error):
+                found |= {task: tuple(runs) for task, runs in cleaner.holds(self._bench).items()}
+        return found
 
 
 class _Settled(Job):
@@ -117,6 +125,21 @@ def _job(work: f.Work) -> Job:
             return Purge()
         case f.Recover(cleaners):
             return _Recovery(cleaners)
+        case _:
+            assert_never(work)
+
+
+def _cleaners(work: f.Work) -> Sequence[Cleaner]:
+    """Whose archives the work may have changed."""
+    match work:
+        case f.Sweep(cleaner):
+            return (cleaner,)
+        case f.Undo(_, cleaner):
+            return () if cleaner is None else (cleaner,)
+        case f.Purge():
+            return ()
+        case f.Recover(cleaners):
+            return cleaners
         case _:
             assert_never(work)
 

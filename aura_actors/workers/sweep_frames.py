@@ -85,6 +85,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     swept: Swept
     quarantine: dict[str, Held] | None
     """By run, whatever is in quarantine now; None where that could not be read."""
+    rows: dict[str, tuple[str, ...]] = {}
+    """By task, the runs of which archives hold rows now; without a task where that could not be read."""
 
 
 Reply = Working | Ended

@@ -2,7 +2,14 @@
 
 import pytest
 
-from aura_actors.cleaners import ActionLogs, ArchiveProjects, ExportHistory, FailedProjects, database
+from aura_actors.cleaners import (
+    ActionLogs,
+    ArchivedProjects,
+    ArchiveProjects,
+    ExportHistory,
+    FailedProjects,
+    database,
+)
 from tests.cleaners.household import Household, tree
 
 
@@ -78,3 +85,32 @@ def test_rows_of_a_project_do_not_go_to_another_one_that_has_its_id(house: House
     swept = house.undo(FailedProjects(), "it", days=4)
     assert len(swept.failures) == 1
     assert (house.rows("uploads"), house.status("p1"), len(house.archives())) == ([], "running", 1)
+
+
+def test_a_task_knows_which_runs_its_archives_hold_rows_of(house: Household) -> None:
+    house.actions(2)
+    house.project("p1")
+    house.run(ActionLogs(), days=100, run_id="logs")
+    house.run(ArchiveProjects(), days=8, run_id="project")
+    assert ActionLogs().holds(house.bench()) == {"action-logs": ["logs"]}
+    assert ArchiveProjects().holds(house.bench()) == {"archive-projects": ["project"]}
+    house.undo(ActionLogs(), "logs")
+    assert ActionLogs().holds(house.bench()) == {"action-logs": []}
+    house.run(ArchivedProjects(), days=40, run_id="end")
+    assert ArchivedProjects().holds(house.bench()) == {"archived-projects": [], "archive-projects": []}
+
+
+def test_an_archive_that_came_back_without_its_row_is_held_for_the_run_that_ended_it(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    house.project("p1")
+    house.run(ArchiveProjects(), days=8, run_id="project")
+    house.run(ArchivedProjects(), days=40, run_id="end")
+    house.db.execute("BEGIN IMMEDIATE")
+    assert house.undo(ArchivedProjects(), "end", days=40).failures
+    house.db.execute("ROLLBACK")
+    assert ArchivedProjects().holds(house.bench())["archived-projects"] == ["end"]
+    assert house.undo(ArchivedProjects(), "end", days=40).failures == {}
+    assert house.status("p1") == "archived"
+    assert ArchivedProjects().holds(house.bench()) == {"archived-projects": [], "archive-projects": ["project"]}

@@ -158,10 +158,10 @@ def test_a_transaction_that_raises_changes_nothing(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_the_last_fifty_runs_are_remembered_and_those_with_something_in_quarantine(tmp_path: Path) -> None:
+def test_the_last_fifty_runs_are_remembered_and_those_that_can_be_undone(tmp_path: Path) -> None:
     store = ScheduleStore(tmp_path / "state.db")
     for number in range(60):
-        kept = msgspec.structs.replace(report(f"r{number}"), quarantined=1 if number in (0, 3) else 0)
+        kept = msgspec.structs.replace(report(f"r{number}"), undoable=number in (0, 3))
         store.begin("temp-files", kept.run_id, 1_000.0)
         store.finish(kept)
     ids = [run.run_id for run in store.runs()]

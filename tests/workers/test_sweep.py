@@ -5,12 +5,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 import trio
 
+from aura_actors.cleaners import ActionLogs, Ground, create_layout, prepare_root
 from aura_actors.kernel.worker import WorkerEnded
 from aura_actors.workers import sweep_frames as f
 from tests.workers.sweeping import Ground1, process, run, to_the_end
@@ -31,6 +34,25 @@ async def test_a_run_goes_to_quarantine_and_an_undo_brings_it_back(place: Ground
     undone = await run(place.begin(f.Undo("run-1", None), run_id="undo-1"))
     assert (undone.swept.outcome, undone.swept.restored, undone.quarantine) == ("done", 100, {})
     assert place.files() == files
+
+
+async def test_a_run_over_rows_says_which_runs_archives_hold_rows_of(place: Ground1) -> None:
+    create_layout(str(place.data_dir))
+    archive = str(place.data_dir / "archive")
+    ground = Ground(archive, prepare_root(archive, None, keep_out=str(place.data_dir / "x")))
+    with closing(sqlite3.connect(place.data_dir / "aura.db")) as database, database:
+        database.execute("INSERT INTO action_logs (at, actor, action, outcome) VALUES (1, 'a', 'b', 'c')")
+
+    async def work(work: f.Work, run_id: str) -> f.Ended:
+        begin = place.begin(work, run_id=run_id)
+        where = str(place.data_dir / "aura.db")
+        return await run(msgspec.structs.replace(begin, grounds=(*begin.grounds, ground), database=where))
+
+    taken = await work(f.Sweep(ActionLogs()), "run-1")
+    assert (taken.swept.removed, taken.rows) == (1, {"action-logs": ("run-1",)})
+    assert (await work(f.Purge(), "run-2")).rows == {}
+    undone = await work(f.Undo("run-1", ActionLogs()), "run-3")
+    assert (undone.swept.restored, undone.rows) == (1, {"action-logs": ()})
 
 
 async def test_a_purge_deletes_what_has_lain_there_for_long_enough(place: Ground1) -> None:

@@ -115,7 +115,7 @@ class Cleanup(Actor[m.CleanupMessage]):
                     raise StoreUnavailable(self._archive.trouble)
                 if run_id in self._runs:
                     raise Conflict(f"run {run_id} cannot be undone yet: it waits or is under way")
-                self._archive.reports.check_undoable(run_id, self._around.wall())
+                self._archive.reports.check_undoable(run_id)
                 return self._request("undo", run_id)
             case m.StopRun(run_id=run_id):
                 return self._stop_run(run_id, STOPPED)
@@ -349,13 +349,13 @@ class Cleanup(Actor[m.CleanupMessage]):
             swept = msgspec.structs.replace(swept, detail=why)
         report = report_of(flight, swept, started_at, finished_at)
         if task is None:
-            return await self._archive.settle(flight, report, ended.quarantine, self._board)
+            return await self._archive.settle(flight, report, ended, self._board)
         died = swept.outcome == "interrupted" and ended.quarantine is None
         task.deaths = task.deaths + 1 if died else 0
         if died:
             pause_seconds = min(DEATH_PAUSE_SECONDS * 2 ** (task.deaths - 1), task.timing.period_seconds)
             task.not_before = self._around.clock() + pause_seconds
-        return await self._archive.conclude(flight, report, ended.quarantine, self._board)
+        return await self._archive.conclude(flight, report, ended, self._board)
 
     def _answer(self, flight: Flight, report: CleanupReport) -> None:
         self._stops.pop(flight.run_id, None)

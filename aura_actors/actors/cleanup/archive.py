@@ -4,7 +4,7 @@ Owns every call of the store, each in a thread, and what becomes of the reports 
 them ends a run or the actor. Decides nothing about when runs happen.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import ParamSpec, TypeVar
 
@@ -14,7 +14,7 @@ import trio
 
 from aura_actors.actors.cleanup.board import Board, Task, report_of
 from aura_actors.actors.cleanup.grounds import recognise
-from aura_actors.actors.cleanup.reports import Reports
+from aura_actors.actors.cleanup.reports import Reports, Rows
 from aura_actors.actors.cleanup.writing import Writing
 from aura_actors.cleaners import Declined, Ground, Swept
 from aura_actors.domain.flights import Flight
@@ -22,6 +22,7 @@ from aura_actors.errors import InvalidValue, StoreUnavailable
 from aura_actors.stores.quarantine import Held, QuarantineStore
 from aura_actors.stores.schedule import ScheduleStore, TaskRecord
 from aura_actors.wire.cleanup import CleanupProgress, CleanupReport
+from aura_actors.workers import sweep_frames as f
 
 log = structlog.get_logger("aura_actors.cleanup")
 P = ParamSpec("P")
@@ -42,7 +43,6 @@ class Archive:
         data_dir: str,
         threads: trio.CapacityLimiter,
         open_journal: Callable[[], QuarantineStore],
-        quarantine_seconds: float,
         wall: Callable[[], float],
     ) -> None:
         self._store = store
@@ -50,7 +50,6 @@ class Archive:
         self._threads = threads
         self._writing = Writing(threads)
         self._open_journal = open_journal
-        self._quarantine_seconds = quarantine_seconds
         self._wall = wall
         self.reports = Reports()
         self.grounds: dict[str, Ground] = {}
@@ -87,17 +86,15 @@ class Archive:
         """A stamp from the future becomes now."""
         await self._writing.write(self._store.correct_finish, task, finished_at)
 
-    async def conclude(
-        self, flight: Flight, report: CleanupReport, quarantine: Mapping[str, Held] | None, board: Board
-    ) -> CleanupReport:
+    async def conclude(self, flight: Flight, report: CleanupReport, ended: f.Ended, board: Board) -> CleanupReport:
         """A task's run is over; its report as it is remembered.
 
         One that was stopped is no finish: what is due counts from the run before it.
         """
         task = board[flight.task]
+        quarantine = await self._known(ended)
         if not flight.dry_run:
-            quarantine = await self._known(quarantine)
-            report = self.reports.fresh(report, quarantine, self._wall())
+            report = self.reports.fresh(report, quarantine, ended.rows)
         if not flight.dry_run:
             finished = report.outcome != "interrupted"
             await self._writing.write(self._store.finish if finished else self._store.interrupt, report)
@@ -105,14 +102,12 @@ class Archive:
                 task.finished_at = report.finished_at.timestamp()
         task.last_report = report
         self.reports.add(report)
-        await self._amend(quarantine, board)
+        await self._amend(quarantine, ended.rows, board)
         return report
 
-    async def settle(
-        self, flight: Flight, report: CleanupReport, quarantine: Mapping[str, Held] | None, board: Board
-    ) -> CleanupReport:
+    async def settle(self, flight: Flight, report: CleanupReport, ended: f.Ended, board: Board) -> CleanupReport:
         """Work on quarantine is over. Of an undo, the report is that of the run that was undone, as it is now."""
-        quarantine = await self._known(quarantine)
+        quarantine = await self._known(ended)
         if flight.errand == "undo":
             before = self.reports.find(flight.task)
             whole = report.outcome == "done" and not report.kept and not report.failures
@@ -123,7 +118,7 @@ class Archive:
                 undoable=before.undoable and not whole,
             )
             self.reports.replace(after)
-            await self._amend(quarantine, board, [after])
+            await self._amend(quarantine, ended.rows, board, [after])
             return msgspec.structs.replace(
                 self.reports.find(flight.task),
                 outcome=report.outcome,
@@ -131,28 +126,27 @@ class Archive:
                 kept=report.kept,
                 failures=report.failures,
             )
-        await self._amend(quarantine, board)
+        await self._amend(quarantine, ended.rows, board)
         return report
 
-    async def _known(self, quarantine: Mapping[str, Held] | None) -> Mapping[str, Held]:
+    async def _known(self, ended: f.Ended) -> Mapping[str, Held]:
         """What lies in quarantine, of which a process that was killed could say nothing."""
-        if quarantine is None:
-            try:
-                return await self._in_thread(self._held)
-            except (StoreUnavailable, InvalidValue) as error:
-                log.warning("what lies in quarantine is not known now", error=str(error))
-        return self.reports.quarantine if quarantine is None else quarantine
+        if ended.quarantine is not None:
+            return ended.quarantine
+        try:
+            return await self._in_thread(self._held)
+        except (StoreUnavailable, InvalidValue) as error:
+            log.warning("what lies in quarantine is not known now", error=str(error))
+            return self.reports.quarantine
 
     def _held(self) -> Mapping[str, Held]:
         with closing(self._open_journal()) as journal:
             return journal.held()
 
     async def _amend(
-        self, quarantine: Mapping[str, Held] | None, board: Board, changed: list[CleanupReport] | None = None
+        self, quarantine: Mapping[str, Held], rows: Rows, board: Board, changed: Sequence[CleanupReport] = ()
     ) -> None:
-        by_run = {report.run_id: report for report in changed or []}
-        if quarantine is not None:
-            by_run |= {report.run_id: report for report in self.reports.settle(quarantine, self._wall())}
+        by_run = {report.run_id: report for report in (*changed, *self.reports.settle(quarantine, rows))}
         if by_run:
             await self._writing.write(self._store.amend, [*by_run.values()])
         for task in board.values():
@@ -164,7 +158,7 @@ class Archive:
 
     def _recover(self, board: Board, wall: float) -> bool:
         self._writing.catch_up()
-        self.reports = Reports(board.row_tasks, self._quarantine_seconds)
+        self.reports = Reports(board.row_tasks)
         self.grounds, self.refusals = {}, {}
         self.reports.restore(reversed(self._store.runs()))
         records = self._store.records()
@@ -175,13 +169,13 @@ class Archive:
             task.last_report = record.last_report
             if record.run_id is not None and record.unfinished:
                 cut_short = True
-                task.last_report = self.reports.fresh(_unheard(record, record.run_id, wall), {}, wall)
+                task.last_report = self.reports.fresh(_unheard(record, record.run_id, wall), {}, {})
                 self._writing.write_here(self._store.interrupt, task.last_report)
                 self.reports.add(task.last_report)
             self._prepare(task)
         with closing(self._open_journal()) as journal:
             self._prepare_for(journal)
-            self._writing.write_here(self._store.amend, self.reports.settle(journal.held(), wall))
+            self._writing.write_here(self._store.amend, self.reports.settle(journal.held(), {}))
             return cut_short or journal.unsettled()
 
     def _prepare(self, task: Task) -> None:

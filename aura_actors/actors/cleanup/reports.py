@@ -12,16 +12,18 @@ from aura_actors.stores.quarantine import Held
 from aura_actors.stores.schedule import REMEMBERED_RUNS
 from aura_actors.wire.cleanup import CleanupReport
 
+Rows = Mapping[str, Collection[str]]
+"""By task, the runs of which archives hold rows; without the tasks that were not asked."""
+
 
 class Reports:
-    """The last real runs, oldest first; those with something in quarantine for longer; one dry run of each task.
+    """The last real runs, oldest first; those that can be undone for longer; one dry run of each task.
 
-    `row_tasks` put rows back as well, of which quarantine knows nothing: they can for as long as it keeps files.
+    `row_tasks` put rows back as well, of which quarantine knows nothing: archives do, when a process has looked.
     """
 
-    def __init__(self, row_tasks: Collection[str] = (), quarantine_seconds: float = 0.0) -> None:
+    def __init__(self, row_tasks: Collection[str] = ()) -> None:
         self._row_tasks = row_tasks
-        self._quarantine_seconds = quarantine_seconds
         self._real: dict[str, CleanupReport] = {}
         self._dry: dict[str, CleanupReport] = {}
         self._answers: dict[str, CleanupReport] = {}
@@ -40,7 +42,7 @@ class Reports:
             return
         self._real[report.run_id] = report
         for run_id in [*self._real][:-REMEMBERED_RUNS]:
-            if not self._real[run_id].quarantined:
+            if not self._real[run_id].undoable:
                 del self._real[run_id]
 
     def answered(self, run_id: str, report: CleanupReport) -> None:
@@ -61,12 +63,12 @@ class Reports:
         dry = next((report for report in self._dry.values() if report.run_id == run_id), None)
         return self._real.get(run_id, dry) or self._answers.get(run_id)
 
-    def check_undoable(self, run_id: str, wall: float) -> CleanupReport:
+    def check_undoable(self, run_id: str) -> CleanupReport:
         """The report of a run that can be undone. Raises `NotFound`, or `Conflict` with the reason."""
         report = self.find(run_id)
         if report.run_id != run_id:
             raise Conflict(f"run {run_id} cannot be undone: it put back what another one took")
-        if not self.seen_now(report, wall).undoable:
+        if not report.undoable:
             raise Conflict(f"run {run_id} cannot be undone: {_why_not(report)}")
         return report
 
@@ -76,31 +78,29 @@ class Reports:
             [*self._real.values(), *self._dry.values()], key=lambda report: report.finished_at, reverse=True
         )
 
-    def settle(self, quarantine: Mapping[str, Held], wall: float) -> list[CleanupReport]:
-        """What lies in quarantine now. Returns the reports that this changes."""
+    def settle(self, quarantine: Mapping[str, Held], rows: Rows) -> list[CleanupReport]:
+        """What lies in quarantine and in archives now. Returns the reports that this changes."""
         self.quarantine = quarantine
         changed = []
         for run_id, report in self._real.items():
-            now = self.seen_now(report, wall)
+            now = self._seen(report, rows)
             if now != report:
                 changed.append(now)
                 self._real[run_id] = now
         return changed
 
-    def fresh(self, report: CleanupReport, quarantine: Mapping[str, Held], wall: float) -> CleanupReport:
-        """The report of a run that has just ended, with what lies in quarantine of it."""
+    def fresh(self, report: CleanupReport, quarantine: Mapping[str, Held], rows: Rows) -> CleanupReport:
+        """The report of a run that has just ended. Where no archive was asked, it may well hold something."""
         self.quarantine = quarantine
         did_something = report.removed > 0 or report.outcome in ("interrupted", "failed")
-        rows = report.task in self._row_tasks and did_something and not report.dry_run
-        return self.seen_now(msgspec.structs.replace(report, undoable=rows), wall)
+        return self._seen(msgspec.structs.replace(report, undoable=did_something), rows)
 
-    def seen_now(self, report: CleanupReport, wall: float) -> CleanupReport:
-        """The report, with what of its run can be undone now."""
+    def _seen(self, report: CleanupReport, rows: Rows) -> CleanupReport:
         held = self.quarantine.get(report.run_id, Held(0, 0))
-        young = wall - report.finished_at.timestamp() < self._quarantine_seconds
-        rows = report.undoable and young and report.task in self._row_tasks
+        unasked = report.undoable and report.task in self._row_tasks
+        archived = report.run_id in rows[report.task] if report.task in rows else unasked
         return msgspec.structs.replace(
-            report, quarantined=held.items, quarantined_bytes=held.size_bytes, undoable=held.items > 0 or rows
+            report, quarantined=held.items, quarantined_bytes=held.size_bytes, undoable=held.items > 0 or archived
         )
 
     def replace(self, report: CleanupReport) -> None:
@@ -115,5 +115,5 @@ def _why_not(report: CleanupReport) -> str:
     if report.restored:
         return "that was done already"
     if report.removed:
-        return "nothing of it lies in quarantine any more"
+        return "nothing of it lies in quarantine or in an archive any more"
     return "it moved nothing"

@@ -44,6 +44,8 @@ class Script:
         self.gate.set()
         self.swept = Swept(outcome="done", scanned=3, removed=1, freed_bytes=10)
         self.quarantine: dict[str, Held] = {}
+        self.rows: dict[str, tuple[str, ...]] = {}
+        """What archives hold, of the tasks that are asked."""
         self.takes = False
         """Every pass puts one item of 10 bytes into quarantine."""
         self.undone = Swept(outcome="done", restored=1)
@@ -105,7 +107,7 @@ class ScriptedHand(Hand):
             case f.Purge():
                 swept = Swept(outcome="done", removed=len(self._script.quarantine))
                 self._script.quarantine.clear()
-        return f.Ended(swept=swept, quarantine=dict(self._script.quarantine))
+        return f.Ended(swept=swept, quarantine=dict(self._script.quarantine), rows=self._script.rows)
 
     async def end(self) -> bool:
         if self._script.refuses_to_end:
@@ -164,7 +166,6 @@ class House:
             rule.data_dir,
             self.limiters[1],
             lambda: QuarantineStore(rule.journal),
-            rule.quarantine_seconds,
             world.wall,
         )
         return Cleanup(rule, world, archive=archive, disks=self.disks, state=self.state, publish=self.publish)

@@ -10,6 +10,7 @@ from aura_actors.errors import Conflict, NotFound
 from aura_actors.kernel.ref import Ref
 from aura_actors.messages.cleanup import CleanupMessage, FindRun, Run, UndoRun
 from aura_actors.stores.quarantine import QuarantineStore
+from aura_actors.stores.schedule import REMEMBERED_RUNS
 from aura_actors.workers import sweep_frames as f
 from tests.actors.cleanup.house import BASE, HOUR, House, ask_run, report_of
 
@@ -162,21 +163,36 @@ async def test_work_on_quarantine_that_a_kill_left_open_is_settled_at_the_start(
         assert [begin.work for begin in house.script.begun] == [f.Recover((TempFiles(),))]
 
 
-async def test_rows_that_left_no_file_in_quarantine_can_be_put_back_for_as_long_as_files_could(
+async def test_rows_can_be_put_back_for_as_long_as_an_archive_holds_them(
     house: House, mock_clock: MockClock
 ) -> None:
     async with house.life(ExportHistory()) as ref:
         taken = await report_of(await ask_run(ref, "export-history"))
         assert (taken.undoable, taken.quarantined) == (True, 0)
         await house.pass_time(mock_clock, 25 * HOUR)
-        with pytest.raises(Conflict):
-            await undo(ref, taken.run_id)
+        house.script.rows = {"export-history": (taken.run_id,)}
         again = await report_of(await ask_run(ref, "export-history"))
-        undone = await report_of(await undo(ref, again.run_id))
-        assert (undone.restored, undone.undoable) == (1, False)
-        house.script.swept = Swept(outcome="done")
-        nothing = await report_of(await ask_run(ref, "export-history"))
-        assert not nothing.undoable
+        assert not again.undoable, "what it did is in no archive, whatever it says"
+        undone = await report_of(await undo(ref, taken.run_id))
+        assert (undone.restored, undone.undoable) == (1, True), "one of them is out still"
+        house.script.rows = {"export-history": ()}
+        undone = await report_of(await undo(ref, taken.run_id))
+        assert (undone.restored, undone.undoable) == (2, False)
+        with pytest.raises(Conflict, match="done already"):
+            await undo(ref, taken.run_id)
+    assert [run.undoable for run in house.store.runs()] == [False, False]
+
+
+async def test_a_run_that_can_be_undone_is_known_however_many_came_after_it(
+    house: House, mock_clock: MockClock
+) -> None:
+    async with house.life(ExportHistory()) as ref:
+        taken = await report_of(await ask_run(ref, "export-history"))
+        house.script.rows = {"export-history": (taken.run_id,)}
+        for _ in range(REMEMBERED_RUNS + 1):
+            await report_of(await ask_run(ref, "export-history"))
+        assert (await report_of(await undo(ref, taken.run_id))).restored == 1
+    assert taken.run_id in {run.run_id for run in house.store.runs()}
 
 
 async def test_a_run_whose_process_was_killed_says_how_far_it_was_and_what_lies_in_quarantine(
