@@ -4,7 +4,7 @@ Owns every call of the store, each in a thread, and what becomes of the reports 
 them ends a run or the actor. Decides nothing about when runs happen.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import ParamSpec, TypeVar
 
@@ -162,21 +162,22 @@ class Archive:
         self.grounds, self.refusals = {}, {}
         self.reports.restore(reversed(self._store.runs()))
         records = self._store.records()
-        cut_short = False
+        with closing(self._open_journal()) as journal:
+            held, cut_short = journal.held(), journal.unsettled()
+            roots = {haul.root for haul in journal.hauls()}
         for task in board.values():
             record = records.get(task.name, TaskRecord(task=task.name))
             task.finished_at = record.finished_at
             task.last_report = record.last_report
             if record.run_id is not None and record.unfinished:
                 cut_short = True
-                task.last_report = self.reports.fresh(_unheard(record, record.run_id, wall), {}, {})
+                task.last_report = self.reports.fresh(_unheard(record, record.run_id, wall), held, {})
                 self._writing.write_here(self._store.interrupt, task.last_report)
                 self.reports.add(task.last_report)
             self._prepare(task)
-        with closing(self._open_journal()) as journal:
-            self._prepare_for(journal)
-            self._writing.write_here(self._store.amend, self.reports.settle(journal.held(), {}))
-            return cut_short or journal.unsettled()
+        self._prepare_old(roots - self.grounds.keys())
+        self._writing.write_here(self._store.amend, self.reports.settle(held, {}))
+        return cut_short
 
     def _prepare(self, task: Task) -> None:
         for path in task.cleaner.grounds_under(self._data_dir):
@@ -185,9 +186,9 @@ class Archive:
             except Declined as refusal:
                 self.refusals.setdefault(task.name, str(refusal))
 
-    def _prepare_for(self, journal: QuarantineStore) -> None:
+    def _prepare_old(self, paths: Iterable[str]) -> None:
         """Roots that no task has any more, for what lies there in quarantine; none that was never on record."""
-        for path in {haul.root for haul in journal.hauls()} - self.grounds.keys():
+        for path in paths:
             if self._store.root(path) is not None:
                 with suppress(Declined):  # whoever wants something of it is told
                     self.grounds[path] = recognise(self._store, path, self._data_dir)

@@ -90,10 +90,19 @@ class Reports:
         return changed
 
     def fresh(self, report: CleanupReport, quarantine: Mapping[str, Held], rows: Rows) -> CleanupReport:
-        """The report of a run that has just ended. Where no archive was asked, it may well hold something."""
+        """The report of a run that has just ended. What lies in quarantine has left its place, whatever was heard.
+
+        Where no archive was asked, it may well hold something.
+        """
         self.quarantine = quarantine
-        did_something = report.removed > 0 or report.outcome in ("interrupted", "failed")
-        return self._seen(msgspec.structs.replace(report, undoable=did_something), rows)
+        held = quarantine.get(report.run_id, Held(0, 0))
+        report = msgspec.structs.replace(
+            report,
+            removed=max(report.removed, held.items),
+            freed_bytes=max(report.freed_bytes, held.size_bytes),
+            undoable=report.removed > 0 or report.outcome in ("interrupted", "failed"),
+        )
+        return self._seen(report, rows)
 
     def _seen(self, report: CleanupReport, rows: Rows) -> CleanupReport:
         held = self.quarantine.get(report.run_id, Held(0, 0))

@@ -212,6 +212,25 @@ async def test_a_run_whose_process_was_killed_says_how_far_it_was_and_what_lies_
         assert (await report_of(await undo(ref, run.run_id))).restored == 1
 
 
+async def test_a_run_that_was_killed_before_it_was_heard_of_removed_what_lies_in_quarantine(
+    house: House, mock_clock: MockClock
+) -> None:
+    house.script.dies_after = 0
+    async with house.life() as ref:
+        house.script.gate = trio.Event()
+        run = await ask_run(ref)
+        fill_quarantine(house, run.run_id)
+        house.script.gate.set()
+        report = await report_of(run)
+        assert (report.removed, report.freed_bytes, report.quarantined) == (1, 10, 1)
+    house.store.begin("temp-files", "dead", BASE)
+    fill_quarantine(house, "dead")
+    async with house.life():
+        dead = house.task.last_report
+        assert dead is not None
+        assert (dead.run_id, dead.removed, dead.undoable) == ("dead", 1, True)
+
+
 @pytest.mark.parametrize("kills", [True, False])
 async def test_rows_of_a_run_that_nobody_heard_the_end_of_can_be_put_back(
     house: House, mock_clock: MockClock, kills: bool
