@@ -264,7 +264,7 @@ def test_a_run_can_be_stopped_over_http(tmp_path: Path) -> None:
 
 def test_a_finished_run_is_an_event_on_the_feed_and_progress_is_in_its_snapshots(tmp_path: Path) -> None:
     with cleaning(tmp_path) as served, connect(served.feed, proxy=None) as feed:
-        fill(tmp_path, 3_000)
+        fill(tmp_path, 8_000)
         feed.recv()
         feed.send('{"type":"subscribe","topics":["cleanup"]}')
         run_id = run_now(served, wait=False)["runId"]
@@ -276,6 +276,6 @@ def test_a_finished_run_is_an_event_on_the_feed_and_progress_is_in_its_snapshots
             if frame["type"] == "snapshot":
                 progress += [task["progress"] for task in frame["data"]["tasks"] if task["progress"]]
         assert (frame["topic"], frame["data"]["runId"], frame["data"]["outcome"]) == ("cleanup", run_id, "done")
-        assert frame["data"]["removed"] == 3_000
+        assert frame["data"]["removed"] == 8_000
         assert progress
         assert {each["runId"] for each in progress} == {run_id}
