@@ -63,9 +63,9 @@ class ArchivedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="tas
                     table, row = manifest.read_rows()[0]
                     row = shop.tables.with_status(row, self.statuses[0])
                     with write(shop.connection):
-                        if not shop.ledger.has_another(entry):
-                            if insert_rows(shop.connection, [(table, row)], {table: manifest.tables[table]}).out:
-                                raise sqlite3.IntegrityError(f"something else in {table} has its key")
+                        mine, columns = not shop.ledger.has_another(entry), {table: manifest.tables[table]}
+                        if mine and insert_rows(shop.connection, [(table, row)], columns).out:
+                            raise sqlite3.IntegrityError(f"something else in {table} has its key")
                         shop.ledger.put(
                             msgspec.structs.replace(
                                 entry, state="done", expired_by=None, archived_at=bench.now_ns / 1e9
