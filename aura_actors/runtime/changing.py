@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 import trio
 
-from aura_actors.config import Settings
+from aura_actors.config import Settings, check_exposure
 from aura_actors.config.certificate import CERT, Certificate, read_certificate
 from aura_actors.config.section import Section
 from aura_actors.errors import InvalidValue
@@ -38,11 +38,13 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check(parts: Parts, new: Settings) -> Certificate | None:
-    """Whether these settings can hold here, which their text alone does not say. Raises `InvalidValue`.
+    """Whether these settings can hold here, which their text alone does not say. Raises `UsageError`.
 
     The certificate that they name, as its files are now.
     """
-    await _check_folders(parts, merged(parts.settings, new))
+    settings = merged(parts.settings, new)
+    check_exposure(settings)  # the token would be another at once, the address only at the next start
+    await _check_folders(parts, settings)
     return await trio.to_thread.run_sync(read_certificate, new, limiter=parts.threads.limiter("certificate"))
 
 

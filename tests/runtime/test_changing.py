@@ -14,7 +14,7 @@ from aura_actors import Runtime, Settings, open_runtime
 from aura_actors.config.cleanup import Cleanup, TempFiles
 from aura_actors.config.secret import Secret
 from aura_actors.config.sections import Admission, Alerts, Http, Log, Provider, Providers
-from aura_actors.errors import InvalidValue, Refused
+from aura_actors.errors import InvalidValue, Refused, UsageError
 from aura_actors.messages import admission as m
 from aura_actors.runtime import changing, cleaning
 from aura_actors.runtime.changing import Changed, change, check, differences, merged
@@ -130,6 +130,14 @@ async def test_whoever_watches_the_alerts_is_told_the_new_thresholds(tmp_path: P
         assert publication is not None
         thresholds = msgspec.json.decode(publication.data)["thresholds"]
         assert [each["threshold"] for each in thresholds] == [100.0, 99.0, 85.0]
+
+
+async def test_whoever_is_open_to_others_keeps_its_token_as_long_as_its_address(tmp_path: Path) -> None:
+    exposed = Http(host="0.0.0.0", token=Secret("a"))
+    async with ready(settings(tmp_path, http=exposed)) as runtime:
+        with pytest.raises(UsageError, match=r"serve on 0\.0\.0\.0 without a token"):
+            await check(runtime.parts, settings(tmp_path, http=Http(host="127.0.0.1")))
+        await check(runtime.parts, settings(tmp_path, http=Http(host="127.0.0.1", token=Secret("b"))))
 
 
 async def test_what_did_not_change_restarts_nothing(tmp_path: Path) -> None:
