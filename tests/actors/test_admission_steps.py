@@ -211,6 +211,8 @@ async def test_whoever_leaves_while_nothing_can_be_written_has_left(tmp_path: Pa
             await house.ref.ask(m.Forsake(turn=forsaken), within=60)
         assert (await attended(house), len(house.seen.turns)) == ([], 0)
         house.journal.before = None
+        assert set(await jobs(house)) == {"held"}, "it could not be renewed meanwhile"
+        clock.now += 6
         assert await jobs(house) == {}, "nobody was there to be granted anything"
 
 
@@ -239,6 +241,23 @@ async def test_time_that_is_owed_is_owed_until_it_is_written(tmp_path: Path) -> 
         house.journal.before = None
         assert set(await jobs(house)) == {"a"}
         clock.now += 6
+        assert await jobs(house) == {}
+
+
+async def test_a_journal_that_cannot_be_written_for_longer_than_leases_live_ends_none(tmp_path: Path) -> None:
+    clock = Clock()
+    async with open_house(tmp_path, clock=clock) as house:
+        lease = (await ask(house.ref, acquire("a", ttl=5))).lease
+        house.journal.before = FULL
+        for _ in range(4):
+            clock.now += 4
+            with pytest.raises(StoreUnavailable):
+                await house.ref.ask(m.Renew(key="a", secret=lease.secret), within=60)
+        house.journal.before = None
+        assert set(await jobs(house)) == {"a"}, "its holder could not renew it"
+        clock.now += 4
+        assert set(await jobs(house)) == {"a"}, "it has its full time again"
+        clock.now += 2
         assert await jobs(house) == {}
 
 

@@ -1,6 +1,6 @@
 """Whether there was a time in which nobody could renew: the machine slept, or the whole loop stood still.
 
-Owns how that is noticed, and that it is remembered until it is made up for. What is made up is the books' business.
+Owns how that is noticed. What is made up for it, and that it is not forgotten before, is others' business.
 """
 
 from collections.abc import Callable
@@ -24,18 +24,17 @@ class Absence:
         self._boot_clock = boot_clock
         self._slept = boot_clock() - clock()
         self._looked_at = trio.current_time()
-        self.owed = False
-        """Every lease is to get its full time again; set back by whoever has written that."""
 
-    def look(self, *, held: bool) -> None:
-        """Look at the clocks; `held`: this is done all the time, since something is held."""
+    def over(self, *, held: bool) -> bool:
+        """Whether there was one since the last look; `held`: this is done all the time, since something is held."""
         stood_still = trio.current_time() - self._looked_at
         self._looked_at = trio.current_time()
         slept = self._boot_clock() - self._clock()
+        slept_now, self._slept = slept - self._slept, slept
+        if slept_now > SLEPT_SECONDS:
+            log.info("the machine slept: every lease gets its full time again", seconds=round(slept_now))
+            return True
         if held and stood_still > STOOD_STILL_SECONDS:
             log.info("nobody could renew: every lease gets its full time again", seconds=round(stood_still))
-            self.owed = True
-        if slept - self._slept > SLEPT_SECONDS:
-            log.info("the machine slept: every lease gets its full time again", seconds=round(slept - self._slept))
-            self.owed = True
-        self._slept = slept
+            return True
+        return False

@@ -175,6 +175,7 @@ class Admission(Actor[m.AdmissionMessage]):
             await self._commit()
         except StoreUnavailable as error:
             self._undo()
+            self._seen.owed = True
             answers = [self._unwritten(*each, error) for each in zip(messages, answers, strict=True)]
         except BaseException:  # raised again: what was not written did not happen, whatever came in between
             self._undo()
@@ -207,8 +208,9 @@ class Admission(Actor[m.AdmissionMessage]):
     def _let_time_pass(self) -> None:
         now = self._environment.clock()
         self._look()
-        self._absence.look(held=bool(self._books.leases))
-        if self._absence.owed:
+        if self._absence.over(held=bool(self._books.leases)):
+            self._seen.owed = True
+        if self._seen.owed:
             self._books.resumed(now)
         self._books.expire(now)
         self._books.schedule(now)  # what ended makes room for those who wait, before anybody new
@@ -333,7 +335,7 @@ class Admission(Actor[m.AdmissionMessage]):
         if self._books.changes.any:
             written, erased = [*self._books.changes.written.values()], self._books.changes.erased
             await self._writing.run(lambda: self._journal.write(written, erased))
-        self._absence.owed = False
+        self._seen.owed = False
         changes, grants, waits = self._books.take_changes(), self._grants, self._waits
         self._grants, self._waits = [], []
         for key in changes.dropped:  # before those who have just come are added: the key may be theirs now
