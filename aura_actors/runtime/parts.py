@@ -3,6 +3,7 @@
 The one file that knows them all. Owns the supervision tree, as data; starts nothing itself.
 """
 
+import math
 import random
 import secrets
 import socket
@@ -141,7 +142,7 @@ class Parts:
             "runtime",
             [
                 ChildSpec(name="sampler", service=self.sampler),
-                ChildSpec(name="admission", service=self.admission),
+                ChildSpec(name="admission", service=self.admission, start_seconds=math.inf),  # for its journal
                 ChildSpec(name="cleanup", service=self.cleanup),
                 ChildSpec(name="gpu", service=self.gpu),
                 ChildSpec(name="publisher", service=self.publisher),

@@ -31,7 +31,7 @@ from aura_actors.kernel.ref import Ref
 from aura_actors.kernel.supervisor import Supervisor
 from aura_actors.messages import admission as m
 from aura_actors.messages.admission_view import AdmissionView, Totals
-from aura_actors.stores.journal import Journal
+from aura_actors.stores.journal import Journal, Recovered
 
 GIB = 2**30
 TWO_SLOTS = ProviderLimits(max_concurrent=2)
@@ -75,6 +75,14 @@ class FaultyJournal(Journal):
     before_once: Exception | None = None
     after: Exception | None = None
     writes = 0
+    recoveries = 0
+    """How often it was tried."""
+
+    def recover(self, now: float) -> Recovered:
+        self.recoveries += 1
+        if self.before is not None:
+            raise self.before
+        return super().recover(now)
 
     def write(self, leases: Sequence[Lease], erased: Sequence[int]) -> None:
         if self.before is not None:

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 import trio
 
+from aura_actors.actors.admission import actor
 from aura_actors.domain.needs import JobSpec
 from aura_actors.edges.waiting import acquire as wait_for
 from aura_actors.errors import Gone, Lost, NotStarted, StoreUnavailable
 from aura_actors.kernel.latest import Latest
 from aura_actors.messages import admission as m
 from tests.actors.house import GIB, Clock, House, acquire, ask, jobs, open_house
-from tests.actors.waiters import Waiters, attended, queue, release, until_attended, until_queued
+from tests.actors.waiters import Waiters, attended, queue, release, until, until_attended, until_queued
 
 FULL = StoreUnavailable("no space left on device")
 
@@ -259,6 +260,37 @@ async def test_a_journal_that_cannot_be_written_for_longer_than_leases_live_ends
         assert set(await jobs(house)) == {"a"}, "it has its full time again"
         clock.now += 2
         assert await jobs(house) == {}
+
+
+@pytest.mark.parametrize("end", ["crash", "restart"])
+async def test_an_admission_that_comes_back_waits_for_a_journal_that_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(actor, "AGAIN_SECONDS", 0.001)
+    clock = Clock()
+    async with open_house(tmp_path, slots=1, clock=clock) as house:
+        await ask(house.ref, acquire("a", ttl=5))
+        turn = await place(house, "b")
+        house.journal.before = FULL
+        if end == "crash":
+            house.supervisor.crash("admission", RuntimeError("on purpose"))
+        else:
+            await house.supervisor.restart_child("admission")
+
+        async def tried_again() -> bool:
+            return house.journal.recoveries > 20
+
+        await until(tried_again)
+        with pytest.raises(NotStarted):
+            await house.ref.ask(m.Describe(), within=60)
+        clock.now += 60
+        house.journal.before = None
+        await house.wait_up(after_generation=1)
+        assert (set(await jobs(house)), await queue(house)) == ({"a"}, ["b"]), "nobody could renew"
+        assert house.cell.statistics().generation == 2
+        clock.now += 6
+        assert set(await jobs(house)) == {"b"}
+        assert isinstance(turn.value, m.Grant)
 
 
 async def test_whoever_comes_back_to_its_place_keeps_it_when_its_old_connection_ends(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ program, the journal is the one way back; only who waits, and what was counted, 
 
 from collections.abc import Sequence
 from copy import copy
+from functools import partial
 from typing import assert_never
 
 import structlog
@@ -38,6 +39,8 @@ from aura_actors.stores.journal import Journal, Recovered
 log = structlog.get_logger("aura_actors.admission")
 
 TICK_SECONDS = 0.25
+AGAIN_SECONDS = 0.25
+"""Between two tries to read the journal."""
 NEEDS_NO_WRITING = m.Describe | m.Sampled | m.Tick | m.Abandon
 """Answered though what time has changed meanwhile cannot be written."""
 JOINING = m.Operation | m.Batch
@@ -95,8 +98,8 @@ class Admission(Actor[m.AdmissionMessage]):
         """Take over what the journal holds; only then is anybody answered."""
         self._context = context
         self._absence = Absence(self._environment.clock, self._environment.boot_clock)
+        recovered, gone = await self._recovered()
         now = self._environment.clock()
-        recovered, gone = await self._writing.run(lambda: self._recover(now))
         self._seen.providers.retain({lease.fence for lease in recovered.leases})
         self._books.ledger.slots.resize(self._rule.ledger.slots.fixed or 1)
         self._books.restore(recovered.leases, recovered.fence, now)
@@ -104,14 +107,22 @@ class Admission(Actor[m.AdmissionMessage]):
         self._bonds = Bonds(context.nursery, self._roots, self._exited)
         self._bonds.change(recovered.leases, ())
         self._seen.held_paths.reset(recovered.leases, self._seen.queue)
-        for process in gone:
-            self._books.exited(process, now)
-        self._look()
-        await self._commit()
+        await self.handle_together([*map(m.Exited, gone), m.Sampled()])
         self._take_over_places(now)
         self._show()
+        self._seen.began = True
         context.follow(self._snapshots, m.Sampled())
-        self._arm()
+
+    async def _recovered(self) -> tuple[Recovered, list[ProcessIdentity]]:
+        """What the journal holds, once it can be used; at the start of the program that must be at once."""
+        while True:
+            try:
+                return await self._writing.run(partial(self._recover, self._environment.clock()))
+            except StoreUnavailable:
+                if not self._seen.began:
+                    raise
+                self._seen.owed = True
+                await trio.sleep(AGAIN_SECONDS)
 
     def _recover(self, now: float) -> tuple[Recovered, list[ProcessIdentity]]:
         recovered = self._journal.recover(now)

@@ -41,6 +41,8 @@ class Seen(msgspec.Struct, kw_only=True):
     runs: Runs = msgspec.field(default_factory=Runs)
     held_paths: HeldPaths = msgspec.field(default_factory=HeldPaths)
     draining: bool = False
+    began: bool = False
+    """An incarnation was ready; the next ones have leases to take over, and wait for the journal."""
     owed: bool = False
     """There was a time in which nobody could renew: every lease gets its full time again before any ends."""
 
