@@ -70,7 +70,8 @@ class Mailbox:
         self._arrival = trio.Event()
         self.closed = False
         """Nothing more is accepted."""
-        self._discarded = False
+        self.discarded = False
+        """Closed for good; a mailbox that is closed only may be that of an actor that comes back."""
         # Invariant: what is in a lane, and the senders that wait for room in it as well. Counted here, because
         # asking the channels costs as much as sending does.
         self._in_control = 0
@@ -200,8 +201,8 @@ class Mailbox:
         After a mere `close` what waited is still there; after `discard` nothing is.
         """
         self.closed = False
-        if self._discarded:
-            self._discarded = False
+        if self.discarded:
+            self.discarded = False
             self._data_in, self._data_out = trio.open_memory_channel[Envelope](self._capacity)
             self._control_in, self._control_out = trio.open_memory_channel[Envelope](self._control_capacity)
 
@@ -212,7 +213,7 @@ class Mailbox:
             self._drop(envelope, reason)
         self._data_out.close()
         self._control_out.close()
-        self._discarded = True
+        self.discarded = True
 
     def _drop(self, envelope: Envelope, reason: str) -> None:
         envelope.taken = True

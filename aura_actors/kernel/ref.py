@@ -18,7 +18,7 @@ M = TypeVar("M")
 R = TypeVar("R")
 
 RETRY_SECONDS = 0.05
-"""Hint given with `NotStarted`: about the time a first restart takes."""
+"""Hint given with `NotStarted`: about the time a first restart takes. Without it the actor has stopped for good."""
 
 
 class Ref(Generic[M]):
@@ -68,8 +68,10 @@ class Ref(Generic[M]):
         slot = ReplySlot()
         try:
             with trio.fail_after(within) as patience:
-                if self._mailbox.closed:
+                if self._mailbox.discarded:
                     raise NotStarted(f"{self.name} has stopped")
+                if self._mailbox.closed:
+                    raise NotStarted(f"{self.name} is stopping", retry_after_seconds=RETRY_SECONDS)
                 if not self._expect(slot):
                     raise NotStarted(f"{self.name} is not running", retry_after_seconds=RETRY_SECONDS)
                 slot.entering = patience

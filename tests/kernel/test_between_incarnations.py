@@ -59,6 +59,31 @@ async def test_a_question_during_the_delay_before_a_restart_fails_at_once(autoju
         assert trio.current_time() < 1
 
 
+class Slow(Actor[Tick]):
+    """Takes a second for each."""
+
+    async def handle(self, message: Tick) -> None:
+        await trio.sleep(1)
+
+
+async def test_until_it_has_stopped_for_good_an_actor_may_be_asked_again(autojump_clock: MockClock) -> None:
+    cell = Cell("slow", Slow)
+    supervisor = Supervisor("s", [ChildSpec(name="slow", service=cell)])
+    async with running(supervisor), trio.open_nursery() as nursery:
+        cell.ref.tell(Tick())
+        await wait_all_tasks_blocked()
+        nursery.start_soon(supervisor.restart_child, "slow")
+        await trio.sleep(0.5)
+        with pytest.raises(NotStarted) as stopping:
+            await cell.ref.ask(Tick(), within=60)
+        assert stopping.value.retry_after_seconds is not None
+        await trio.sleep(1)
+        await cell.ref.ask(Tick(), within=60)
+    with pytest.raises(NotStarted) as stopped:
+        await cell.ref.ask(Tick(), within=60)
+    assert stopped.value.retry_after_seconds is None
+
+
 async def test_a_child_that_gets_ready_while_it_is_being_stopped_is_stopped(autojump_clock: MockClock) -> None:
     class Late(Worker):
         async def run(self, *, stopping: trio.Event, task_status: trio.TaskStatus[None]) -> None:
