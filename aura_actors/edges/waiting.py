@@ -5,13 +5,14 @@ meanwhile. The order in the queue is admission's.
 """
 
 import math
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
 import trio
 
 from aura_actors.edges.services import ask
-from aura_actors.errors import AskTimeout, AuraError, NotStarted
+from aura_actors.errors import AskTimeout, AuraError, NotStarted, StoreUnavailable, Unavailable
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.ref import Ref
 from aura_actors.messages import admission as m
@@ -33,36 +34,40 @@ async def acquire(
     while True:
         turn: m.Turn = Latest(None)
         asked = msgspec.structs.replace(request, turn=turn, wait=wait_seconds > 0)
+        waits = False
         try:
-            return await _once(admission, asked, deadline)
+            answer = await ask(admission, asked)
+            waits = isinstance(answer, m.Queued)
+            return await _outcome(admission, turn, deadline) if waits else answer
         except (trio.Cancelled, AskTimeout):
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + LEAVE_SECONDS):
+            await _forsake(admission, turn)
+            raise
+        except AuraError as error:
+            # Told to a turn: the actor is another one now, and says at once what became of the place.
+            in_time = turn.value is not None or trio.current_time() + AGAIN_SECONDS < deadline
+            if isinstance(error, NotStarted) and in_time:
+                await trio.sleep(AGAIN_SECONDS)
+                continue
+            if waits and turn.value is None:
                 await _forsake(admission, turn)
             raise
-        except NotStarted:
-            # Told to a turn: the actor is another one now, and says at once what became of the place.
-            if turn.value is None and trio.current_time() + AGAIN_SECONDS >= deadline:
-                raise
-            await trio.sleep(AGAIN_SECONDS)
 
 
-async def _once(admission: Ref[m.AdmissionMessage], request: A, deadline: float) -> m.Grant | m.Queued:
-    answer = await ask(admission, request)
-    if isinstance(answer, m.Grant):
-        return answer
-    assert request.turn is not None, "only who brings a turn is queued"
+async def _outcome(admission: Ref[m.AdmissionMessage], turn: m.Turn, deadline: float) -> m.Grant | m.Queued:
     with trio.move_on_at(deadline):
-        outcome = await request.turn.wait_newer(0)
+        outcome = await turn.wait_newer(0)
         if isinstance(outcome, m.Grant):
             return outcome
         assert outcome is not None, "a turn is set once, to what became of it"
         raise outcome
-    return await ask(admission, m.Abandon(turn=request.turn))
+    return await ask(admission, m.Abandon(turn=turn))
 
 
 async def _forsake(admission: Ref[m.AdmissionMessage], turn: m.Turn) -> None:
-    try:
-        await ask(admission, m.Forsake(turn=turn))
-    except AuraError:
-        # It cannot be told now: what it would take back ends by its time to live.
+    """Nobody waits there: admission hears it now, or when it is back."""
+    deadline = trio.current_time() + LEAVE_SECONDS
+    with trio.CancelScope(shield=True, deadline=deadline), suppress(Unavailable):
+        with suppress(StoreUnavailable):  # even so nobody waits there any more
+            await ask(admission, m.Forsake(turn=turn))
         return
+    admission.tell(m.Forsake(turn=turn))

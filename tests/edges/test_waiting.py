@@ -10,10 +10,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from aura_actors.domain.leases import Lease
 from aura_actors.domain.needs import JobSpec
 from aura_actors.edges.waiting import acquire
-from aura_actors.errors import AskTimeout, Draining, Gone, NotStarted, Refused
-from aura_actors.kernel.actor import Actor
+from aura_actors.errors import AskTimeout, Draining, Gone, NotStarted, Refused, Unavailable
+from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.cell import Cell
 from aura_actors.messages import admission as m
+from aura_actors.testing import run_actor
 
 REQUEST = m.Acquire(job_id="a", owner="me", spec=JobSpec(memory_bytes=1))
 LEASE = Lease(
@@ -49,6 +50,10 @@ class Scripted(Actor[m.AdmissionMessage]):
         self.answers: list[Answer] = []
         self.hold: trio.Event | None = None
         self.then: Callable[[], None] = lambda: None
+        self.opening_seconds = 0.0
+
+    async def open(self, context: Context[m.AdmissionMessage]) -> None:
+        await trio.sleep(self.opening_seconds)
 
     async def handle(self, message: m.AdmissionMessage) -> object:
         self.asked.append(message)
@@ -216,6 +221,33 @@ async def test_who_must_ask_again_does_so_even_when_its_time_is_up(autojump_cloc
         await trio.sleep(1)
         assert actor.kinds == ["Acquire", "Acquire", "Abandon"]
         assert answers == [QUEUED]
+
+
+async def test_whoever_cannot_leave_its_place_alone_gives_it_up() -> None:
+    async with scripted(QUEUED, Unavailable("not now")) as (actor, cell):
+        with pytest.raises(Unavailable, match="not now"):
+            await acquire(cell.ref, REQUEST, wait_seconds=0.001)
+        assert actor.kinds == ["Acquire", "Abandon", "Forsake"]
+
+
+@pytest.mark.parametrize("down_seconds", [8, 30])
+async def test_whose_time_is_up_while_admission_is_away_has_no_place_when_it_is_back(
+    autojump_clock: MockClock, down_seconds: float
+) -> None:
+    actor = Scripted()
+    actor.answers = [QUEUED]
+    async with run_actor(lambda: actor, start_seconds=60) as running, trio.open_nursery() as nursery:
+
+        async def wait() -> None:
+            with pytest.raises(NotStarted):
+                await acquire(running.ref, REQUEST, wait_seconds=10)
+
+        nursery.start_soon(wait)
+        await trio.sleep(9.9)
+        actor.opening_seconds = down_seconds
+        running.crash()
+        await trio.sleep(down_seconds + 1)
+        assert actor.kinds == ["Acquire", "Forsake"]
 
 
 async def test_an_admission_that_is_gone_for_good_is_waited_for_no_longer_than_asked(
