@@ -76,6 +76,7 @@ class Leasing:
                 if await self._told_of_the_end():
                     return
                 await trio.sleep(AGAIN_SECONDS)
+        self._places.give_up()
         log.warning("the end of a connection could not be told: its leases end by their time")
 
     async def _told_of_the_end(self) -> bool:
@@ -126,8 +127,8 @@ class Leasing:
             self._check_room(frame)
         operation = self._desk.operation(frame, await self._origin(frame))
         self._unanswered.add(frame.id)
-        if isinstance(frame, Taking) and frame.wait_seconds:
-            self._places.expect(frame.id)
+        if isinstance(operation, Waited) and operation.turn is not None:
+            self._places.expect(frame.id, operation.turn)
         return ((frame, operation),)
 
     def _check_room(self, frame: Taking) -> None:

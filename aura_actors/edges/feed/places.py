@@ -1,7 +1,7 @@
 """The acquires of one session that wait for their turn, each until it comes, the time is up, or the client leaves.
 
 Owns what becomes of a place on each of these ways. It is taken, and the grant kept alive, by others; a place whose
-connection ends is admission's to give up.
+connection ends is admission's to give up, if that can be written.
 """
 
 from contextlib import suppress
@@ -24,6 +24,7 @@ class Places:
     def __init__(self, admission: Ref[m.AdmissionMessage]) -> None:
         self._admission = admission
         self._leaving: dict[FrameId, trio.CancelScope] = {}
+        self._turns: dict[FrameId, m.Turn] = {}
 
     def __len__(self) -> int:
         return len(self._leaving)
@@ -31,9 +32,10 @@ class Places:
     def __contains__(self, number: FrameId) -> bool:
         return number in self._leaving
 
-    def expect(self, number: FrameId) -> None:
+    def expect(self, number: FrameId, turn: m.Turn) -> None:
         """It is about to be asked for: from now on it can be left."""
         self._leaving[number] = trio.CancelScope()
+        self._turns[number] = turn
 
     def leave(self, number: FrameId) -> None:
         """The client waits no more."""
@@ -42,6 +44,12 @@ class Places:
     def forget(self, number: FrameId) -> None:
         """It has its last answer."""
         self._leaving.pop(number, None)
+        self._turns.pop(number, None)
+
+    def give_up(self) -> None:
+        """Nobody waits at any of them: that needs not be written, as the end of a connection must be."""
+        for turn in self._turns.values():
+            self._admission.tell(m.Forsake(turn=turn))
 
     async def outcome(self, number: FrameId, request: Waited, wait_seconds: float) -> m.Grant | AuraError | None:
         """Wait in a place that was given: the grant, why there is none, or None where the client left."""

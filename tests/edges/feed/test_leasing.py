@@ -11,6 +11,7 @@ from trio.testing import MockClock
 from aura_actors.edges.feed import Desk, Limits
 from aura_actors.edges.feed.leasing import Leasing
 from aura_actors.edges.peer import Caller
+from aura_actors.errors import StoreUnavailable
 from aura_actors.kernel.actor import Context
 from aura_actors.messages import admission as m
 from aura_actors.testing import Probe, run_actor
@@ -73,6 +74,26 @@ async def test_the_end_is_told_though_the_session_is_cancelled(autojump_clock: M
                 scope.cancel()
                 await trio.sleep_forever()
         assert books.live == {}
+
+
+async def test_a_place_is_given_up_though_the_end_of_its_session_cannot_be_written(
+    autojump_clock: MockClock,
+) -> None:
+    async def unwritable(message: m.AdmissionMessage) -> None:
+        if isinstance(message, m.Disconnected):
+            raise StoreUnavailable("no space left on device")
+
+    async with with_toy() as (session, books, _):
+        books.before = unwritable
+        async with session.leasing.open():
+            await session.leasing.carry_out([
+                wire.Acquire(id=1, job_id="a", memory_bytes=100),
+                wire.Acquire(id=2, job_id="b", memory_bytes=100, wait_seconds=3600),
+            ])  # fmt: skip
+            await trio.sleep(1)
+        await trio.sleep(1)
+        assert len(books.of(m.Forsake)) == 1
+        assert books.queue == []
 
 
 async def test_nobody_waits_for_an_admission_that_has_stopped(autojump_clock: MockClock) -> None:
