@@ -79,9 +79,13 @@ class Daemon:
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
         wait_seconds: float = 0.0,
+        within_seconds: float | None = None,
     ) -> Reply:
-        """One request whose answer may take `wait_seconds` longer, whatever its status. Raises Unavailable."""
-        timeout = _patience(wait_seconds)
+        """One request whose answer may take `wait_seconds` longer, whatever its status. Raises Unavailable.
+
+        `within_seconds` is for each step of it, instead.
+        """
+        timeout = _patience(wait_seconds) if within_seconds is None else httpx2.Timeout(within_seconds)
         content = None if body is None else msgspec.json.encode(body)
         answer = self._send(method, path, content, headers or {}, timeout)
         return Reply(status=answer.status_code, content=answer.content)

@@ -22,6 +22,8 @@ FIRST_POLL_SECONDS: Final = 0.2
 """A short one, so that there is a place to show."""
 POLL_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 0.5
+LEAVE_SECONDS: Final = 2.0
+"""For the place of whoever waits no longer: no signal ends us meanwhile, and the daemon finds out by itself."""
 BOUND_TTL_SECONDS: Final = 300.0
 """Of a lease that ends with its process anyway: it outlives the wrapper by as much, where the command does."""
 _NEVER: Final = "/never-fits"
@@ -47,9 +49,17 @@ class Transport(Protocol):
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
         wait_seconds: float = 0.0,
+        within_seconds: float | None = None,
     ) -> Reply:
-        """One request; the server may take `wait_seconds` for it. Raises Unavailable where nothing came back."""
+        """One request; the server may take `wait_seconds` for it. Raises Unavailable where nothing came back.
+
+        With `within_seconds` nothing of it may take longer than that.
+        """
         ...
+
+
+class _NotUnderstood(Unavailable):
+    """Whoever answers there is no daemon of ours: asking again is no use."""
 
 
 class _Problem(msgspec.Struct, kw_only=True, rename="camel"):
@@ -90,6 +100,8 @@ class Remote:
             asked = body | ttl | {"waitSeconds": min(left, poll_seconds)}
             try:
                 reply = self._ask(asked, min(left, poll_seconds))
+            except _NotUnderstood:
+                raise
             except Unavailable as error:
                 self._later(until, tell, Waiting(text=f"{error}; asking again"), AGAIN_SECONDS)
                 continue
@@ -117,13 +129,20 @@ class Remote:
         self._answered.clear()
         try:
             reply = self._transport.send("POST", JOBS, body, wait_seconds=wait_seconds)
+            self._take_in(reply)
+        finally:
+            self._answered.set()
+        return reply
+
+    def _take_in(self, reply: Reply) -> None:
+        try:
             if reply.status in (HTTPStatus.OK, HTTPStatus.CREATED):
                 self._lease = msgspec.json.decode(reply.content, type=Lease)
             elif reply.status == HTTPStatus.ACCEPTED:
                 self._ticket = msgspec.json.decode(reply.content, type=Ticket)
-            return reply
-        finally:
-            self._answered.set()
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            text = f"{self._transport.url} answered something that this version does not know: {error}"
+            raise _NotUnderstood(text) from error
 
     def _claim(self, body: Needs, doubts: str) -> Claim:
         assert self._lease is not None
@@ -182,11 +201,17 @@ class Remote:
                 body["peakBytes"] = report.peak_bytes
             self._give_back(lease.job_id, {"Aura-Lease": lease.lease_id}, body or None)
         elif ticket is not None:
-            self._give_back(ticket.job_id, {"Aura-Ticket": ticket.ticket}, None)
+            self._give_back(ticket.job_id, {"Aura-Ticket": ticket.ticket}, None, LEAVE_SECONDS)
 
-    def _give_back(self, job_id: str, headers: Mapping[str, str], body: Mapping[str, object] | None) -> None:
+    def _give_back(
+        self,
+        job_id: str,
+        headers: Mapping[str, str],
+        body: Mapping[str, object] | None,
+        within_seconds: float | None = None,
+    ) -> None:
         try:
-            self._transport.send("DELETE", f"{JOBS}/{job_id}", body, headers)
+            self._transport.send("DELETE", f"{JOBS}/{job_id}", body, headers, within_seconds=within_seconds)
         except Unavailable:
             return
 

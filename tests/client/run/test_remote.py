@@ -37,6 +37,7 @@ class Script:
     def __init__(self, *answers: tuple[int, Any] | None) -> None:
         self.answers: list[tuple[int, Any] | None] = [HEALTHY, *answers]
         self.asked: list[tuple[str, str, Mapping[str, object] | None, Mapping[str, str] | None]] = []
+        self.within: list[float | None] = []
 
     def send(
         self,
@@ -45,8 +46,10 @@ class Script:
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
         wait_seconds: float = 0.0,
+        within_seconds: float | None = None,
     ) -> Reply:
         self.asked.append((method, path, body, headers))
+        self.within.append(within_seconds)
         answer = self.answers.pop(0) if self.answers else None
         if answer is None:
             raise Unavailable("nobody is there")
@@ -127,6 +130,21 @@ def test_a_daemon_that_was_never_heard_is_not_there() -> None:
 def test_what_will_not_change_is_raised(status: int, problem: dict[str, str], error: type[Exception]) -> None:
     with pytest.raises(error):
         acquired(Script((status, problem)))
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_a_server_that_is_no_daemon_is_not_asked_again(status: int) -> None:
+    script = Script((status, {"hello": "world"}))
+    with pytest.raises(Unavailable, match="http://there answered something that this version does not know"):
+        acquired(script)
+    assert len(script.bodies) == 1
+
+
+def test_a_daemon_that_hangs_keeps_nobody_who_waits_no_longer() -> None:
+    script = Script((202, TICKET), None)
+    with pytest.raises(NotNow):
+        acquired(script, wait_seconds=0.0)
+    assert script.within[-1] == remote.LEAVE_SECONDS
 
 
 def test_when_the_time_is_up_the_place_is_given_up() -> None:
