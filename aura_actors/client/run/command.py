@@ -44,9 +44,15 @@ class Held:
         if alone:
             os.setpgid(self.pid, self.pid)
 
-    def limit_data(self, limit_bytes: int) -> None:
-        """What it, and every process that it starts, may allocate at most, each on its own."""
-        resource.prlimit(self.pid, resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
+    def limit_data(self, limit_bytes: int) -> int:
+        """What it, and every process that it starts, may allocate at most, each on its own; what holds then.
+
+        A limit that is lower already stays. Raises OSError.
+        """
+        soft, hard = resource.prlimit(self.pid, resource.RLIMIT_DATA)
+        holds = _lower(soft, limit_bytes)
+        resource.prlimit(self.pid, resource.RLIMIT_DATA, (holds, _lower(hard, limit_bytes)))
+        return holds
 
     def begin(self) -> OSError | None:
         """Let it become the command; why it could not. Call once."""
@@ -61,6 +67,10 @@ class Held:
             return None
         number: int = _ERRNO.unpack(answer)[0]
         return OSError(number, os.strerror(number))
+
+
+def _lower(limit: int, other: int) -> int:
+    return other if limit == resource.RLIM_INFINITY else min(limit, other)
 
 
 def _become(

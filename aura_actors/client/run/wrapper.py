@@ -85,8 +85,9 @@ class _Run:
         except _Left as left:
             status = left.status
             self._drop()
-        self._keeper.release(report)
-        self._leave()
+        finally:
+            self._keeper.release(report)
+            self._leave()
         return status
 
     # --- before it begins ---
@@ -144,16 +145,19 @@ class _Run:
             raise _Left(exits.of_exec(error))
 
     def _cap(self, limit_bytes: int) -> str:
-        text = f", hard cap {format_size(limit_bytes)}"
         if self._group is not None:
             try:
                 self._group.cap(limit_bytes)
             except OSError:
                 pass
             else:
-                return text
-        self._held.limit_data(limit_bytes)
-        return f"{text} of data in each process"
+                return f", hard cap {format_size(limit_bytes)}"
+        try:
+            holds = self._held.limit_data(limit_bytes)
+        except OSError as error:
+            self._screen.say(f"no cap can be set: {error.strerror}")
+            raise _Left(exits.NOT_EXECUTABLE) from None
+        return f", hard cap {format_size(holds)} of data in each process"
 
     # --- while it runs ---
 

@@ -12,6 +12,7 @@ import pytest
 
 from aura_actors.client.run import group
 from aura_actors.collectors.cgroup_find import find_groups
+from aura_actors.wire.units import format_size
 from tests.client.run.conftest import MIB, Daemon, Start, alive, ended, ready_line, state_of, until
 from tests.conftest import MemoryGroup
 
@@ -150,6 +151,19 @@ def test_the_smallest_cap_keeps_no_command_from_beginning(
     aura: Daemon, start: Start, outsider: dict[str, Any]
 ) -> None:
     assert ended(start(aura, "--cap", "--memory", "1KiB", "--", "echo", "on", **outsider))[1] == "on\n"
+
+
+@pytest.mark.parametrize("soft", [True, False])
+def test_a_cap_without_a_group_lifts_no_limit_that_is_there(
+    aura: Daemon, start: Start, outsider: dict[str, Any], soft: bool
+) -> None:
+    line = f'ulimit {"-S" if soft else ""} -d 300000 && exec setpriv --bounding-set=-sys_resource "$@"'
+    limited = [*outsider["prefix"], "sh", "-c", line, "sh"]
+    show = ("sh", "-c", "ulimit -S -d; ulimit -H -d")
+    status, out, err = ended(start(aura, "-v", "--cap", "--memory", "512MiB", "--", *show, prefix=limited))
+    most = group.cap_of(512 * MIB) // 1024
+    assert (status, out) == (0, f"300000\n{most if soft else 300000}\n")
+    assert f"hard cap {format_size(300000 * 1024)} of data in each process" in err
 
 
 DAEMONISE = "(setsid sleep 60 >/dev/null 2>&1 & echo $!); exit 3"
