@@ -173,13 +173,16 @@ class Session:
             return await self._answer(question, wire.Granted, waited_seconds=wait_seconds)
         except anyio.get_cancelled_exc_class():
             undoing = self._tasks.begin(lambda: self._undo(frame, question))
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(LEAVE_SECONDS, shield=True):
                 await undoing.ended()
+            raise
+        except Unreachable:
+            self._tasks.begin(lambda: self._undo(frame, question))
             raise
 
     async def _undo(self, frame: wire.Acquire | wire.AcquireSlot, question: _Question) -> None:
-        """Stop waiting; what was granted in that moment is given back."""
-        with anyio.move_on_after(LEAVE_SECONDS), suppress(Unreachable):
+        """Stop waiting; what is granted all the same is given back, however late that is heard."""
+        with suppress(Unreachable):
             if frame.wait_seconds and not question.answered.is_set():
                 await self._send(wire.Leave(id=frame.id))
             await question.answered.wait()

@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 import aura_actors
+from aura_actors.client import session as sessions
 from aura_actors.errors import Gone, InvalidValue, NeverFits, Refused, SpecChanged, Unavailable, Unreachable
 from tests.client.conftest import Daemon, idle, until
 
@@ -52,6 +53,30 @@ def test_a_refusal_in_a_session_comes_with_its_reasons(run: Run, url: str) -> No
             with pytest.raises(InvalidValue, match="bytes at a time"):
                 async with session.reserve("b", hold_paths=[f"/{'x' * 1000}{n}" for n in range(9)]):
                     pytest.fail("it was granted")
+
+    run(program)
+
+
+@pytest.mark.parametrize("wait", [None, 0.1])
+def test_a_lease_that_is_granted_when_nobody_waits_for_the_answer_any_more_is_given_back(
+    run: Run, daemon: Daemon, monkeypatch: pytest.MonkeyPatch, wait: float | None
+) -> None:
+    monkeypatch.setattr(sessions, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(sessions, "LEAVE_SECONDS", 0.2)
+
+    async def program() -> None:
+        async with aura_actors.connect(daemon.url) as aura, aura.session() as session:
+            daemon.freeze()
+            try:
+                with pytest.raises(Unreachable, match="did not answer"):
+                    async with session.reserve("a", memory=GIB, wait=wait):
+                        pytest.fail("it was granted")
+                await anyio.sleep(0.3)
+            finally:
+                daemon.thaw()
+            monkeypatch.undo()
+            async with session.reserve("b", memory=GIB, wait=5):
+                assert [job.job_id for job in (await aura.jobs()).active] == ["b"]
 
     run(program)
 
