@@ -18,7 +18,7 @@ from aura_actors.actors.admission.answers import Answers
 from aura_actors.actors.admission.bonds import Bonds
 from aura_actors.actors.admission.given import AdmissionRule, Environment, Seen
 from aura_actors.actors.admission.statistics import Remember, learn
-from aura_actors.actors.admission.writing import Writing
+from aura_actors.actors.admission.writing import Writing, recover
 from aura_actors.domain.asked import Asked, Maker, Waiting
 from aura_actors.domain.attribution import Root
 from aura_actors.domain.books import Books
@@ -116,18 +116,14 @@ class Admission(Actor[m.AdmissionMessage]):
     async def _recovered(self) -> tuple[Recovered, list[ProcessIdentity]]:
         """What the journal holds, once it can be used; at the start of the program that must be at once."""
         while True:
+            now = self._environment.clock()
             try:
-                return await self._writing.run(partial(self._recover, self._environment.clock()))
+                return await self._writing.run(partial(recover, self._journal, now, self._environment.alive))
             except StoreUnavailable:
                 if not self._seen.began:
                     raise
                 self._seen.owed = True
                 await trio.sleep(AGAIN_SECONDS)
-
-    def _recover(self, now: float) -> tuple[Recovered, list[ProcessIdentity]]:
-        recovered = self._journal.recover(now)
-        bound = {lease.process.identity: lease.process for lease in recovered.leases if lease.process is not None}
-        return recovered, [process for process in bound.values() if not self._environment.alive(process)]
 
     def _take_over_places(self, now: float) -> None:
         """Those who wait go on waiting, in their order; whoever has its lease already is told so."""

@@ -6,7 +6,9 @@ from typing import TypeVar
 import structlog
 import trio
 
+from aura_actors.domain.needs import ProcessIdentity
 from aura_actors.errors import StoreUnavailable
+from aura_actors.stores.journal import Journal, Recovered
 
 log = structlog.get_logger("aura_actors.admission")
 T = TypeVar("T")
@@ -32,3 +34,12 @@ class Writing:
             log.info("the journal can be written again")
         self._unwritable = False
         return result
+
+
+def recover(
+    journal: Journal, now: float, alive: Callable[[ProcessIdentity], bool]
+) -> tuple[Recovered, list[ProcessIdentity]]:
+    """What the journal holds, and whose processes have ended. Blocking; raises `StoreUnavailable`."""
+    recovered = journal.recover(now)
+    bound = {lease.process.identity: lease.process for lease in recovered.leases if lease.process is not None}
+    return recovered, [process for process in bound.values() if not alive(process)]
