@@ -209,11 +209,9 @@ class Books:
 
     def leave(self, key: str) -> None:
         """Give a place up."""
-        attended = self.queue.attended(key)
-        waiter, asked = self.queue.remove(key), self._asked.pop(key)
+        self._take_out(key)
         self.stirred = True  # whoever was protected may be gone
         self.changes.dropped.append(key)
-        self.changes.undo.append(partial(self._put_back, waiter, asked, attended))
 
     def abandon(self, key: str, now: float) -> Waiting:
         """Nobody waits at this place now."""
@@ -244,18 +242,18 @@ class Books:
         room = LedgerRoom(self.ledger, now)
         while len(self.queue) and (waiter := self.queue.next(now, room)) is not None:
             assert room.plan is not None, "the room was asked about this waiter last"
-            self.queue.remove(waiter.key)
-            asked = self._asked.pop(waiter.key)
-            self.changes.undo.append(partial(self._put_back, waiter, asked, True))
-            self.changes.granted.append(self._grant(asked, room.plan, now))
+            self.changes.granted.append(self._grant(self._take_out(waiter.key), room.plan, now))
 
     def _unoffer(self, key: str) -> None:
         self.queue.remove(key)
         del self._asked[key]
 
-    def _put_back(self, waiter: Waiter, asked: Asked, attended: bool) -> None:
-        self.queue.offer(waiter, attended)
-        self._asked[waiter.key] = asked
+    def _take_out(self, key: str) -> Asked:
+        put_back = self.queue.remember(key)
+        self.queue.remove(key)
+        asked = self._asked.pop(key)
+        self.changes.undo += [partial(self._asked.__setitem__, key, asked), put_back]
+        return asked
 
     # --- recovery ---
 
@@ -297,7 +295,7 @@ class Books:
         room, newcomer = LedgerRoom(self.ledger, now), self._newcomer(asked, now)
         if not self.queue.may_start(newcomer, now, room):
             return None
-        self.queue.passed_by(newcomer)
+        self.changes.undo.append(self.queue.passed_by(newcomer))
         return room.plan
 
     def _judged(self, spec: JobSpec, now: float, waiter: Waiter | None = None) -> Judgement:

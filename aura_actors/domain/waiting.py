@@ -8,8 +8,8 @@ The rule of one reservation with backfill is EASY (Lifka, "The ANL/IBM SP schedu
 until protection is due, so that small requests are not delayed for one that would start soon anyway.
 """
 
-from collections.abc import Hashable
-from functools import cached_property
+from collections.abc import Callable, Hashable
+from functools import cached_property, partial
 from typing import Protocol
 
 import msgspec
@@ -171,6 +171,19 @@ class Queue:
             self.passed_by(place.waiter)
         return place.waiter
 
+    def remember(self, key: str) -> Callable[[], None]:
+        """What makes a removal undone: everybody stands as now, however many may stand. Raises `KeyError`."""
+        place, protected, head = self._line[key], self._protected, self._line.head
+        passed = 0 if head is None else head.passed
+
+        def put_back() -> None:
+            self._line.put(place)
+            self._protected = protected
+            if head is not None:
+                head.passed = passed
+
+        return put_back
+
     def attend(self, key: str, now: float) -> None:
         """Somebody waits there. A place whose time was over starts again as a new arrival. Raises `KeyError`."""
         place = self._line[key]
@@ -216,11 +229,13 @@ class Queue:
         """Whether a newcomer, behind everybody in line, may start at once. Changes nothing."""
         return _Look(now, room, self.protected_at(now), self._shape).may_start(waiter)
 
-    def passed_by(self, waiter: Waiter) -> None:
-        """A newcomer was granted at once: if the oldest stood before it, it was passed."""
+    def passed_by(self, waiter: Waiter) -> Callable[[], None]:
+        """A newcomer starts at once: if the oldest stood before it, it was passed. Returns what undoes that."""
         head = self._line.head
-        if head is not None and head.order < self._line.order(waiter):
-            head.passed += 1
+        if head is None or head.order >= self._line.order(waiter):
+            return lambda: None
+        head.passed += 1
+        return partial(setattr, head, "passed", head.passed - 1)
 
     def _guard(self, now: float) -> Place | None:
         """The protected place: one, until it starts or is left alone; else the oldest, if it is due."""

@@ -109,11 +109,15 @@ class Line:
             raise ValueError(f"{waiter.key} waits already")
         alike = (self._shape(waiter), waiter.rank, waiter.wants_gpu, waiter.max_runtime_seconds)
         place = Place(waiter=waiter, order=self.order(waiter), alike=alike, kept_until=kept_until)
-        self._places[waiter.key] = place
-        if kept_until is None:
+        self.put(place)
+
+    def put(self, place: Place) -> None:
+        """Enter a place; one that was removed stands where it stood, as it was."""
+        self._places[place.waiter.key] = place
+        if place.kept_until is None:
             self._show(place)
         else:
-            self.unattended[waiter.key] = place
+            self.unattended[place.waiter.key] = place
 
     def remove(self, key: str) -> Place:
         """Raises `KeyError` if the key has no place."""

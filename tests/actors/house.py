@@ -151,6 +151,8 @@ class House:
             look_again=self.look_again,
             alive=lambda process: process.pid not in self.dead,
         )
+        self.actor: Admission
+        """The newest incarnation."""
         self.cell: Cell[m.AdmissionMessage] = Cell("admission", self.make)
         self.supervisor = Supervisor("root", [ChildSpec(name="admission", service=self.cell)], chance=lambda: 0.5)
 
@@ -162,7 +164,7 @@ class House:
         return self.cell.ref
 
     def make(self) -> Admission:
-        return Admission(
+        self.actor = Admission(
             self.rule,
             journal=self.journal,
             snapshots=self.snapshots,
@@ -173,6 +175,7 @@ class House:
             limiter=self.limiter,
             environment=self.environment,
         )
+        return self.actor
 
     async def crash(self) -> None:
         """Crash the actor and wait until it is back."""

@@ -8,7 +8,7 @@ import trio
 from aura_actors.actors.admission import actor
 from aura_actors.domain.needs import JobSpec
 from aura_actors.edges.waiting import acquire as wait_for
-from aura_actors.errors import Gone, Lost, NotStarted, StoreUnavailable
+from aura_actors.errors import Gone, Lost, NotStarted, Refused, StoreUnavailable
 from aura_actors.kernel.latest import Latest
 from aura_actors.messages import admission as m
 from tests.actors.house import GIB, Clock, House, acquire, ask, jobs, open_house
@@ -17,10 +17,10 @@ from tests.actors.waiters import Waiters, attended, queue, release, until, until
 FULL = StoreUnavailable("no space left on device")
 
 
-async def place(house: House, job: str, connection: str | None = None) -> m.Turn:
+async def place(house: House, job: str, connection: str | None = None, size: int = GIB) -> m.Turn:
     """A place of somebody who waits."""
     turn: m.Turn = Latest(None)
-    spec = JobSpec(memory_bytes=GIB)
+    spec = JobSpec(memory_bytes=size)
     request = m.Acquire(job_id=job, owner="me", spec=spec, wait=True, turn=turn, connection=connection)
     assert isinstance(await house.ref.ask(request, within=60), m.Queued)
     return turn
@@ -215,6 +215,35 @@ async def test_whoever_leaves_while_nothing_can_be_written_has_left(tmp_path: Pa
         assert set(await jobs(house)) == {"held"}, "it could not be renewed meanwhile"
         clock.now += 6
         assert await jobs(house) == {}, "nobody was there to be granted anything"
+
+
+async def test_a_step_of_several_grants_is_taken_back_though_the_line_was_made_shorter(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        held = await ask(house.ref, acquire("held", 7 * GIB))
+        turns = [await place(house, job, size=2 * GIB) for job in "abcd"]
+        house.seen.queue.resize(1)
+        house.journal.before_once = FULL
+        with pytest.raises(StoreUnavailable):
+            await release(house, held)
+        assert (await jobs(house), await queue(house)) == ({"held": 1}, [*"abcd"])
+        await release(house, held)
+        assert [type(turn.value) for turn in turns] == [m.Grant] * 4
+        assert house.cell.statistics().generation == 1
+
+
+async def test_a_step_that_cannot_be_taken_back_is_a_crash_and_no_answer(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        held = await ask(house.ref, acquire("held"))
+
+        def undo() -> None:
+            raise Refused("not even this")
+
+        house.actor._books.changes.undo.append(undo)
+        house.journal.before_once = FULL
+        with pytest.raises(Lost):
+            await release(house, held)
+        await house.wait_up(after_generation=1)
+        assert await jobs(house) == {"held": 1}
 
 
 async def test_draining_that_cannot_be_written_did_not_begin_even_after_a_crash(tmp_path: Path) -> None:

@@ -280,7 +280,15 @@ class Story(RuleBasedStateMachine):
                 assert self.h(name) >= 0, f"1: {name} after {lease} of {before}"
         assert set(changes.written).isdisjoint(changes.erased)
 
-    def take_back(self, leases: dict[str, Lease], places: dict[str, bool]) -> None:
+    def line(self) -> dict[str, tuple[Waiter | None, bool, int, bool]]:
+        """Of everybody who waits: its place, whether it is attended, how often it was passed, whether protected."""
+        queue, guard = self.books.queue, self.books.queue.protected_at(self.now)
+        return {
+            key: (queue.find(key), queue.attended(key), queue.passed(key), guard is not None and guard.key == key)
+            for key in self.places
+        }
+
+    def take_back(self, leases: dict[str, Lease], line: dict[str, tuple[Waiter | None, bool, int, bool]]) -> None:
         """The step could not be written: the books are what they were."""
         changes = self.books.take_changes()
         resized = [
@@ -304,7 +312,7 @@ class Story(RuleBasedStateMachine):
         for ended in reversed(changes.ended):
             self.enter(ended.lease, self.now)
         assert {each.key: each for each in self.books.leases} == leases
-        assert {k: self.books.queue.attended(k) for k in self.places} == places
+        assert self.line() == line
 
     def step(self, act: Callable[[], Any]) -> Any:
         """Carry out one request as the actor does; what it raises is returned."""
@@ -312,7 +320,7 @@ class Story(RuleBasedStateMachine):
         self.books.expire(self.now)
         self.take_in()
         leases = {each.key: each for each in self.books.leases}
-        places = {key: self.books.queue.attended(key) for key in self.places}
+        line = self.line()
         try:
             answer = act()
         except AuraError as error:
@@ -320,7 +328,7 @@ class Story(RuleBasedStateMachine):
         if self.unwritable and self.books.changes.any:
             self.unwritable = False
             self.books.schedule(self.now)
-            self.take_back(leases, places)
+            self.take_back(leases, line)
             return None
         if isinstance(answer, Waiting):
             self.places.setdefault(answer.waiter.key, self.books._asked[answer.waiter.key])
@@ -511,8 +519,10 @@ class Story(RuleBasedStateMachine):
         except Refused as error:
             assert judgement is not None
             assert judgement.outcome is Outcome.WAIT, "11"
-            assert not wait
             assert self.rooms() == rooms, "2"
+            if wait:
+                assert books.queue.full, "13"
+                raise
             self.equal(error.reasons, judgement.reasons)
             self.explained(asked.spec, judgement, short, behind)
             raise
@@ -620,8 +630,13 @@ class Story(RuleBasedStateMachine):
                     level.ready(lease.fence)
         assert all(self.rooms()[name] >= room for name, room in rooms.items()), "credit lowers no H"
 
-    @rule(which=st.integers(0, 6), how=st.sampled_from(["released", "released", "revoked", "foreign", "resize"]))
-    def release(self, which: int, how: str) -> None:
+    @rule(
+        which=st.integers(0, 6),
+        how=st.sampled_from(["released", "released", "revoked", "foreign", "resize"]),
+        unwritable=st.booleans(),
+    )
+    def release(self, which: int, how: str, unwritable: bool) -> None:
+        self.unwritable |= unwritable and how in ("released", "revoked")
         held = self.held(which)
         key = held.key if held else "nobody"
 
@@ -655,6 +670,11 @@ class Story(RuleBasedStateMachine):
 
         self.step(act)
         self.resident[pid] = self.video[pid] = 0
+
+    @rule(limit=st.sampled_from([0, 1, QUEUE.limit]))
+    def another_limit(self, limit: int) -> None:
+        """The line may be shorter than it is; whoever stands in it keeps its place."""
+        self.books.queue.resize(limit)
 
     @rule(what=st.sampled_from(["disconnect", "drain", "resume", "cannot write", "cgroup", "give up"]))
     def event(self, what: str) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from aura_actors.domain.books import Books
 from aura_actors.domain.needs import GpuNeed
+from aura_actors.domain.waiting import QueueRule
 from aura_actors.errors import Refused
 from tests.domain.admission_world import fresh, keys, ledger, machine, process, request, took, waits
 
@@ -115,6 +116,62 @@ def test_a_grant_from_the_queue_that_cannot_be_written_leaves_a_place_that_is_at
     assert keys(of) == ["b"]
     of.take_changes().take_back()
     assert (keys(of), of.queue.attended("b")) == (["a"], True)
+
+
+def test_grants_that_cannot_be_written_are_taken_back_into_a_line_that_was_made_shorter() -> None:
+    of = fresh()
+    lease = took(of, "a", 700)
+    for key in "bcd":
+        waits(of, key, 200)
+    of.take_changes()
+    of.queue.resize(1)
+    of.release("a", lease.secret, 1.0)
+    of.schedule(1.0)
+    assert keys(of) == ["b", "c", "d"]
+    of.take_changes().take_back()
+    assert (keys(of), [waiter.key for waiter in of.queue.line(1.0)]) == (["a"], ["b", "c", "d"])
+
+
+def test_starts_that_cannot_be_written_passed_nobody() -> None:
+    of = fresh(queue=QueueRule(pass_limit=3))
+    took(of, "a", 300)
+    waits(of, "large", 600)
+    lease = took(of, "b", 500)
+    waits(of, "small", 100)
+    of.take_changes()
+    for now in (1.0, 2.0, 3.0):
+        of.release("b", lease.secret, now)
+        of.schedule(now)
+        took(of, "newcomer", 100, now)
+        assert keys(of) == ["a", "small", "newcomer"]
+        of.take_changes().take_back()
+    assert (of.queue.passed("large"), of.queue.protected_at(3.0)) == (1, None), "by b alone"
+
+
+def test_whoever_was_protected_is_so_again_when_its_start_cannot_be_written() -> None:
+    of = fresh(queue=QueueRule(pass_limit=1))
+    lease = took(of, "a", 300)
+    waits(of, "large", 600)
+    took(of, "small", 100)
+    of.schedule(0.0)
+    of.take_changes()
+    of.release("a", lease.secret, 1.0)
+    of.schedule(1.0)
+    assert keys(of) == ["small", "large"]
+    of.take_changes().take_back()
+    assert (of.queue.protected and of.queue.protected.key) == "large"
+
+
+def test_a_place_that_was_not_given_up_after_all_is_kept_as_long_as_before() -> None:
+    of = fresh()
+    took(of, "a", 700)
+    waits(of, "b", 300)
+    of.take_changes()
+    of.abandon("b", 50.0)
+    of.leave("b")
+    of.take_changes().take_back()
+    assert [waiter.key for waiter in of.queue.expired(109.0)] == []
+    assert [waiter.key for waiter in of.queue.expired(110.0)] == ["b"]
 
 
 def test_whoever_wants_a_device_is_known_to_the_queue_by_that() -> None:
