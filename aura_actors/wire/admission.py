@@ -375,6 +375,8 @@ class BatchResult(Wire, frozen=True, kw_only=True, omit_defaults=True):
     """The HTTP status that it would have had."""
     lease: Lease | UnsetType = UNSET
     """Of an acquire or a renewal that was carried out."""
+    ticket: Ticket | UnsetType = UNSET
+    """Of an acquire for a job that waits already."""
     preflight: Preflight | UnsetType = UNSET
     """Of a preflight."""
     problem: Problem | UnsetType = UNSET

@@ -24,7 +24,8 @@ batches = Operations("admission")
 async def batch(call: Call) -> Answer:
     """Carry out several operations, in order; each has its own result, and one that fails stops no other.
 
-    422: one of them is no operation (`pointer` says which), and none was carried out. Nothing in a batch waits.
+    422: one of them is no operation (`pointer` says which), and none was carried out. Nothing in a batch waits;
+    an acquire for a job that waits already is answered with its place, which is kept for a while from then on.
     """
     body: wire.BatchBody = call.body
     operations = tuple([await _message(call, each, at) for at, each in enumerate(body.operations)])
@@ -62,6 +63,8 @@ def _result(call: Call, outcome: object) -> wire.BatchResult:
             return wire.BatchResult(status=200 if again else 201, lease=lease_of(call, lease))
         case Lease():
             return wire.BatchResult(status=200, lease=lease_of(call, outcome))
+        case m.Queued():
+            return wire.BatchResult(status=202, ticket=public.ticket(outcome, call.moment))
         case m.Forecast():
             return wire.BatchResult(status=200, preflight=public.preflight(outcome))
         case None:

@@ -40,6 +40,18 @@ async def test_each_operation_has_the_status_and_body_that_it_would_have_had_alo
         assert results[7]["problem"]["type"] == "/problems/foreign"
 
 
+async def test_whoever_waits_already_is_told_its_place_and_the_others_keep_their_grants(
+    open_house: Any, data: Any
+) -> None:
+    async with open_house() as house:
+        house.admission.answers[m.Batch] = (m.Grant(lease=data.lease("y"), again=False), data.queued("x"))
+        answer = await house.client.post(PATH, json={"operations": [ACQUIRE] * 2})
+        granted, waits = answer.json()["results"]
+        assert (answer.status_code, granted["status"], granted["lease"]["jobId"]) == (200, 201, "y")
+        assert (waits["status"], waits["ticket"]["jobId"], waits["ticket"]["position"]) == (202, "x", 2)
+        assert {*waits} == {"status", "ticket"}
+
+
 async def test_all_operations_are_one_question(open_house: Any) -> None:
     operations = [
         ACQUIRE,
