@@ -102,7 +102,7 @@ class Leasing:
         replies = await self._ask([operation for _, operation in asked])
         queued: list[tuple[Taking, Waited]] = []
         for (frame, operation), reply in zip(asked, replies, strict=True):
-            self._settle(operation, reply)
+            reply = self._settle(frame, operation, reply)
             answers.append(self._desk.answer(frame.id, reply))
             if isinstance(reply, m.Queued) and isinstance(frame, Taking) and isinstance(operation, Waited):
                 queued.append((frame, operation))
@@ -163,11 +163,17 @@ class Leasing:
                     self._keeper.keep(lease)
             return [error] * len(operations)
 
-    def _settle(self, operation: m.Operation, reply: object) -> None:
+    def _settle(self, frame: wire.Operation, operation: m.Operation, reply: object) -> object:
+        """What is to be answered, once what it says of a lease is taken note of."""
         if isinstance(reply, m.Grant):
             self._keeper.keep(reply.lease)
         elif isinstance(reply, Lease) and isinstance(operation, m.Renew | m.Ready):
             self._keeper.go_on(reply)
+        elif isinstance(reply, m.Queued) and isinstance(frame, Taking) and not frame.wait_seconds:
+            # Somebody else waits for this job, or another frame does: whoever does not wait is told why.
+            seconds = reply.retry_after_seconds
+            return Refused("it waits already", reasons=reply.reasons, retry_after_seconds=seconds)
+        return reply
 
     def _answered(self, number: wire.FrameId) -> None:
         self._unanswered.discard(number)

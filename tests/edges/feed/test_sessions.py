@@ -161,6 +161,20 @@ async def test_who_waits_is_told_the_place_at_once_and_the_grant_later(serve: An
         assert {(each["type"], each["id"]) for each in answers} == {("released", 4), ("granted", 2), ("granted", 3)}
 
 
+async def test_who_does_not_wait_for_a_job_that_waits_already_is_refused_and_loses_nothing(serve: Any) -> None:
+    async with opened(serve) as house, house.client() as client, house.client() as other:
+        lease = await client.take("a", 100)
+        await client.ask("acquire", 2, jobId="b", memoryBytes=50, waitSeconds=60)
+        for asking in (client, other):
+            answer = await asking.ask("acquire", 3, jobId="b", memoryBytes=50)
+            assert (answer["type"], answer["problem"]["status"]) == ("refused", 429)
+            assert answer["problem"]["reasons"][0]["holders"] == ["a"]
+        assert list(house.books.live) == ["a"]
+        await client.say("release", 3, jobId="a", leaseId=lease["leaseId"])
+        answers = [await client.hear(), await client.hear()]
+        assert {(each["type"], each["id"]) for each in answers} == {("released", 3), ("granted", 2)}
+
+
 async def test_while_one_waits_others_are_answered(serve: Any) -> None:
     async with opened(serve) as house, house.client() as client:
         await client.take("a", 100)

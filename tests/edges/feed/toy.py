@@ -122,6 +122,8 @@ class Toy(Actor[m.AdmissionMessage]):
             raise Conflict(f"{key} is held by another owner")
         if held is not None:
             return m.Grant(lease=held, again=True)
+        if any(key == each for each, _ in books.queue):
+            return self._place(key)
         need = message.spec.memory_bytes if isinstance(message, m.Acquire) else 0
         if need > books.capacity_bytes:
             raise NeverFits("more than there is", reasons=(self._short(need),))
