@@ -44,6 +44,21 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         if before.spec != self.spec or not same:
             raise SpecChanged(f"job {self.key} is held with another specification; release it first")
 
+    def waiter(self, secret: str, number: int, now: float, ttl_seconds: float) -> Waiter:
+        """Its place in the queue, if it must wait from now on; what is granted of its time to live is told."""
+        return Waiter(
+            key=self.key,
+            owner=self.owner,
+            spec=self.spec,
+            rank=self.spec.rank,
+            wants_gpu=self.spec.gpu is not None,
+            secret=secret,
+            number=number,
+            since=now,
+            ttl_seconds=ttl_seconds,
+            max_runtime_seconds=self.spec.max_runtime_seconds,
+        )
+
 
 class Waiting(msgspec.Struct, frozen=True):
     """The answer to who must wait: the place it has."""

@@ -7,7 +7,7 @@ monotonic seconds.
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 
 import msgspec
 
@@ -18,7 +18,7 @@ from aura_actors.domain.leases import Lease, Leases, renewed
 from aura_actors.domain.ledger import Ledger
 from aura_actors.domain.machine import Machine
 from aura_actors.domain.needs import JobSpec, ProcessIdentity, Resize
-from aura_actors.domain.reasons import Judgement, Outcome, Shortfall
+from aura_actors.domain.reasons import Judgement, Outcome, Shortfall, told
 from aura_actors.domain.room import LedgerRoom, PromiseRoom
 from aura_actors.domain.waiting import Queue, Waiter
 from aura_actors.errors import Draining, Foreign, Gone, NeverFits, Refused
@@ -38,6 +38,8 @@ class Books:
         self.draining = False
         self.stirred = False
         """Something may have made room since the queue was asked last."""
+        self._may_be_less = True
+        """There may be less, all in all, than when those who wait were judged last."""
         self._ttl = ttl
         self._asked = asked
         self._make = make
@@ -72,7 +74,7 @@ class Books:
         if plan is not None:
             return self._grant(asked, plan, now), False
         judgement = self._judged(asked.spec, now)
-        text = "; ".join(f"{reason.dimension}: {reason.text}" for reason in judgement.reasons)
+        text = told(judgement.reasons)
         if judgement.outcome is Outcome.NEVER:
             raise NeverFits(text, reasons=judgement.reasons)
         if not wait:
@@ -230,7 +232,7 @@ class Books:
     def look(self, machine: Machine) -> None:
         """Take in a reading."""
         self.ledger.look(machine)
-        self.stirred = True
+        self.stirred = self._may_be_less = True
 
     def schedule(self, now: float) -> None:
         """Grant to those who wait, in order, as long as anybody fits."""
@@ -239,10 +241,22 @@ class Books:
         self.stirred = False
         if not self._asked:
             return
+        if self._may_be_less:
+            self._send_away()
         room = LedgerRoom(self.ledger, now)
         while len(self.queue) and (waiter := self.queue.next(now, room)) is not None:
             assert room.plan is not None, "the room was asked about this waiter last"
             self.changes.granted.append(self._grant(self._take_out(waiter.key), room.plan, now))
+
+    def _send_away(self) -> None:
+        """Whoever waits for more than there is any more. Where that may come back, it is only in nobody's way."""
+        could_ever = cache(self.ledger.could_ever)
+        for waiter in self.queue.doubt(lambda waiter: could_ever(waiter.spec)):
+            if reasons := self.ledger.hopeless(waiter.spec):
+                self.leave(waiter.key)
+                self.changes.never[waiter.key] = NeverFits(told(reasons), reasons=reasons)
+                self.changes.undo.append(partial(setattr, self, "_may_be_less", True))
+        self._may_be_less = False
 
     def _unoffer(self, key: str) -> None:
         self.queue.remove(key)
@@ -275,18 +289,8 @@ class Books:
     # --- inside ---
 
     def _newcomer(self, asked: Asked, now: float) -> Waiter:
-        return Waiter(
-            key=asked.key,
-            owner=asked.owner,
-            spec=asked.spec,
-            rank=asked.spec.rank,
-            wants_gpu=asked.spec.gpu is not None,
-            secret=self._make.secret(),
-            number=self._arrivals + 1,
-            since=now,
-            ttl_seconds=self._ttl.granted(asked.ttl_seconds),
-            max_runtime_seconds=asked.spec.max_runtime_seconds,
-        )
+        ttl_seconds = self._ttl.granted(asked.ttl_seconds)
+        return asked.waiter(self._make.secret(), self._arrivals + 1, now, ttl_seconds)
 
     def _plan_newcomer(self, asked: Asked, now: float) -> Plan | None:
         """What a newcomer would take now; None where it must wait behind somebody, or does not fit."""
@@ -367,9 +371,8 @@ class Books:
             if not self.ledger.could_ever(spec):
                 judgement = self.ledger.judge(spec, now)
             if judgement.outcome is not Outcome.GRANT:
-                text = "; ".join(f"{reason.dimension}: {reason.text}" for reason in judgement.reasons)
                 error = NeverFits if judgement.outcome is Outcome.NEVER else Refused
-                raise error(text, reasons=judgement.reasons)
+                raise error(told(judgement.reasons), reasons=judgement.reasons)
         fresh = msgspec.structs.replace(lease, spec=spec)
         self.ledger.resize(fresh, now)
         self.stirred = True

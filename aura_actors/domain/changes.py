@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from aura_actors.domain.leases import Lease
+from aura_actors.errors import NeverFits
 
 How = Literal["released", "expired", "runtime", "exited", "disconnected", "revoked"]
 
@@ -32,6 +33,8 @@ class Changes(msgspec.Struct, eq=False):
     """Keys of places that were taken; they may be gone again."""
     dropped: list[str] = []
     """Keys of places that ended without a grant."""
+    never: dict[str, NeverFits] = {}
+    """Why, of those among them that wait for more than there is any more."""
     ended: list[Ended] = []
     undo: list[Callable[[], None]] = []
     """Run backwards, they make the books what they were."""

@@ -73,6 +73,8 @@ class Devices:
         self._known: dict[str, Device] = {}
         self.asked = False
         """The probe has answered, with devices or without."""
+        self.certain = False
+        """What it said last is true now, and of all devices: one that is missing there is gone."""
 
     def __iter__(self) -> Iterator[Device]:
         return iter(self._known.values())
@@ -97,6 +99,7 @@ class Devices:
         if state is None:
             return set()
         self.asked = True
+        self.certain = state.status == "ok" and state.reason is None
         seen = {each.uuid: each for each in state.devices}
         for uuid in [uuid for uuid, device in self._known.items() if uuid not in seen and not device.holders]:
             del self._known[uuid]

@@ -144,6 +144,12 @@ class Ledger:
         """Whether there is enough for it when the machine is idle."""
         return next(self._never(spec), None) is None
 
+    def hopeless(self, spec: JobSpec) -> tuple[Shortfall, ...]:
+        """Why there will never be enough for it any more; empty where devices may only be out of sight."""
+        if not self.devices.certain:
+            spec = msgspec.structs.replace(spec, gpu=None)
+        return tuple(self._never(spec))
+
     def reserve(self, key: str, spec: JobSpec) -> Reserved:
         """What a request that must wait would take where it is likely to start first."""
         plan = Plan(self._charges(spec), [])

@@ -40,6 +40,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[Shortfall, ...] = ()
 
 
+def told(reasons: Iterable[Shortfall]) -> str:
+    """All of them in one line."""
+    return "; ".join(f"{reason.dimension}: {reason.text}" for reason in reasons)
+
+
 def judged(never: Iterable[Shortfall], wait: Iterable[Shortfall]) -> Judgement:
     """A request that can never be met is told so and nothing else; one that must wait hears every reason."""
     if reasons := tuple(never):

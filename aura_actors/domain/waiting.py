@@ -203,6 +203,20 @@ class Queue:
         if place is self._protected:
             self._protected = None
 
+    def doubt(self, could_ever: Callable[[Waiter], bool]) -> list[Waiter]:
+        """Protect nobody who could not start even if all others made way; who that is, as of now.
+
+        They go on waiting, and count as the oldest again once they are doubted no more.
+        """
+        doubted = []
+        for place in self._line:
+            place.doubted = not could_ever(place.waiter)
+            if place.doubted:
+                doubted.append(place.waiter)
+        if self._protected is not None and self._protected.doubted:
+            self._protected = None
+        return doubted
+
     def expired(self, now: float) -> list[Waiter]:
         """Those whom nobody attended in time; they stay until they are removed."""
         return [place.waiter for place in self._line.unattended.values() if not place.kept(now)]

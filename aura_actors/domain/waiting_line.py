@@ -51,6 +51,8 @@ class Place(msgspec.Struct, kw_only=True, eq=False):
     """Monotonic seconds; None while somebody attends it."""
     passed: int = 0
     """How many started past it while it was the head."""
+    doubted: bool = False
+    """It could not start now, whoever else made way: nobody is held up for it."""
 
     def kept(self, now: float) -> bool:
         """Whether somebody attends it, or may still come back to it."""
@@ -92,8 +94,8 @@ class Line:
 
     @property
     def head(self) -> Place | None:
-        """The first of the attended ones."""
-        return self._attended[0] if self._attended else None
+        """The first of the attended ones that are not doubted."""
+        return next((place for place in self._attended if not place.doubted), None)
 
     def fronts(self) -> Iterable[Place]:
         """The first attended one of every class and shape, in any order."""

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
 from aura_actors.actors.admission import actor
 from aura_actors.domain.needs import JobSpec
 from aura_actors.edges.waiting import acquire as wait_for
-from aura_actors.errors import Gone, Lost, NotStarted, Refused, StoreUnavailable
+from aura_actors.errors import Gone, Lost, NeverFits, NotStarted, Refused, StoreUnavailable
 from aura_actors.kernel.latest import Latest
 from aura_actors.messages import admission as m
 from tests.actors.house import GIB, Clock, House, acquire, ask, jobs, open_house
@@ -244,6 +245,20 @@ async def test_a_step_that_cannot_be_taken_back_is_a_crash_and_no_answer(tmp_pat
             await release(house, held)
         await house.wait_up(after_generation=1)
         assert await jobs(house) == {"held": 1}
+
+
+async def test_whoever_waits_for_more_than_a_lowered_limit_is_told_that_it_never_fits(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        held = await ask(house.ref, acquire("held", 3 * GIB))
+        big, small = await place(house, "big", size=6 * GIB), await place(house, "small", size=6 * GIB - 1)
+        lower = msgspec.structs.replace(house.rule.ledger, memory_limit_bytes=6 * GIB - 1)
+        house.rule = msgspec.structs.replace(house.rule, ledger=lower)
+        await house.crash()
+        await release(house, held)
+        assert isinstance(big.value, NeverFits)
+        assert [reason.dimension for reason in big.value.reasons] == ["memory_limit"]
+        assert isinstance(small.value, m.Grant)
+        assert (await queue(house), len(house.seen.turns), house.seen.asked) == ([], 0, {})
 
 
 async def test_draining_that_cannot_be_written_did_not_begin_even_after_a_crash(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ class Story(RuleBasedStateMachine):
         super().__init__()
         self.now = self.latest = 100.0
         self.unified = False
+        self.capacity = w.CAPACITY
         self.grouped = False
         self.others = {MACHINE: 100, GROUP: 0, "g0": 0, "g1": 0, "scratch": 0}
         self.resident = dict.fromkeys(PIDS, 0)
@@ -339,8 +340,9 @@ class Story(RuleBasedStateMachine):
         return answer
 
     def nobody_is_left_waiting(self) -> None:
-        """13: whoever could start has started, unless somebody is protected before it."""
+        """13: whoever could start has, unless somebody is protected before it. 9: who never can, has left."""
         queue = self.books.queue
+        assert [each for each in self.places.values() if self.never(each.spec)] == [], "9"
         if queue.protected_at(self.now) is None:
             for waiter in queue.line(self.now):
                 if queue.attended(waiter.key):
@@ -361,7 +363,7 @@ class Story(RuleBasedStateMachine):
         inside = sum(self.resident[pid] for pid in PIDS if pid % 2)
         outside = sum(self.resident[pid] for pid in PIDS if not pid % 2)
         group_used = self.others[GROUP] + inside
-        levels = {MACHINE: (w.CAPACITY, self.others[MACHINE] + group_used + outside)}
+        levels = {MACHINE: (self.capacity, self.others[MACHINE] + group_used + outside)}
         if self.grouped:
             levels[GROUP] = (700, group_used)
         video = {"g0": (1, 2), "g1": (3, 4)}
@@ -670,6 +672,14 @@ class Story(RuleBasedStateMachine):
 
         self.step(act)
         self.resident[pid] = self.video[pid] = 0
+
+    @rule(capacity=st.sampled_from([600, w.CAPACITY]))
+    def another_size(self, capacity: int) -> None:
+        """9: the machine may be smaller than it was for those who wait."""
+        self.capacity = capacity
+        self.now += 1
+        self.see(frozenset())
+        self.step(lambda: None)
 
     @rule(limit=st.sampled_from([0, 1, QUEUE.limit]))
     def another_limit(self, limit: int) -> None:

@@ -34,6 +34,7 @@ class Entry:
     waiter: Waiter
     kept_until: float | None = None
     passed: int = 0
+    doubted: bool = False
 
 
 class Story(RuleBasedStateMachine):
@@ -62,8 +63,11 @@ class Story(RuleBasedStateMachine):
         there = [entry for entry in self.entries.values() if entry.kept_until is None]
         return sorted(there, key=lambda entry: self.order(entry.waiter))
 
+    def heads(self) -> list[Entry]:
+        return [entry for entry in self.attended() if not entry.doubted][:1]
+
     def guard(self) -> str | None:
-        for entry in self.attended()[:1] if self.protected is None else []:
+        for entry in self.heads() if self.protected is None else []:
             if entry.passed >= RULE.pass_limit or self.now - entry.waiter.since >= RULE.protect_after_seconds:
                 return entry.waiter.key
         return self.protected
@@ -85,7 +89,7 @@ class Story(RuleBasedStateMachine):
         return next((each.key for each in there if self.allowed(each)), None)
 
     def pass_head(self, started: Waiter) -> None:
-        for head in self.attended()[:1]:
+        for head in self.heads():
             head.passed += self.order(head.waiter) < self.order(started)
 
     def start(self, each: Waiter) -> None:
@@ -155,9 +159,19 @@ class Story(RuleBasedStateMachine):
         if entry.kept_until is not None and entry.kept_until <= self.now:
             found = self.queue.find(entry.waiter.key)
             assert found is not None
-            entry.waiter, entry.passed = found, 0
+            entry.waiter, entry.passed, entry.doubted = found, 0, False
             assert found.since == self.now
         entry.kept_until = None
+
+    @rule(least=st.sampled_from([3, 12, 17]))
+    def doubt(self, least: int) -> None:
+        """Those who want so much memory are not held a place for."""
+        doubted = self.queue.doubt(lambda each: each.spec.memory < least)
+        for entry in self.entries.values():
+            entry.doubted = entry.waiter.spec.memory >= least
+            if entry.doubted and self.protected == entry.waiter.key:
+                self.protected = None
+        assert {each.key for each in doubted} == {key for key, entry in self.entries.items() if entry.doubted}
 
     @precondition(lambda self: self.entries)
     @rule(data=st.data())

@@ -346,7 +346,7 @@ class Admission(Actor[m.AdmissionMessage]):
         changes, grants, waits = self._books.take_changes(), self._grants, self._waits
         self._grants, self._waits = [], []
         for key in changes.dropped:  # before those who have just come are added: the key may be theirs now
-            self._seen.turns.tell(key, self._sent_away(key))
+            self._seen.turns.tell(key, changes.never.get(key) or self._sent_away(key))
         for key, turn in waits:
             if turn is not None:
                 self._seen.turns.add(key, turn)
