@@ -18,10 +18,10 @@ from aura_actors.domain.leases import Lease, Leases, renewed
 from aura_actors.domain.ledger import Ledger
 from aura_actors.domain.machine import Machine
 from aura_actors.domain.needs import JobSpec, ProcessIdentity, Resize
-from aura_actors.domain.reasons import Judgement, Outcome, Shortfall, told
-from aura_actors.domain.room import LedgerRoom, PromiseRoom
+from aura_actors.domain.reasons import Judgement, Outcome, Shortfall, refusal
+from aura_actors.domain.room import LedgerRoom, Promises
 from aura_actors.domain.waiting import Queue, Waiter
-from aura_actors.errors import Draining, Foreign, Gone, NeverFits, Refused
+from aura_actors.errors import Draining, Foreign, Gone
 
 
 class Books:
@@ -40,6 +40,7 @@ class Books:
         """Something may have made room since the queue was asked last."""
         self._may_be_less = True
         """There may be less, all in all, than when those who wait were judged last."""
+        self._promises = Promises(ledger)
         self._ttl = ttl
         self._asked = asked
         self._make = make
@@ -61,7 +62,7 @@ class Books:
                 held = msgspec.structs.replace(held, connection=asked.connection)
             return self._renewed(held, now, asked.ttl_seconds), True
         if asked.key in self._asked:
-            self._check_place(asked)
+            asked.check_same(self._asked[asked.key])
             if asked.connection is not None:
                 self._asked[asked.key] = asked
             self.queue.attend(asked.key, now)
@@ -74,11 +75,8 @@ class Books:
         if plan is not None:
             return self._grant(asked, plan, now), False
         judgement = self._judged(asked.spec, now)
-        text = told(judgement.reasons)
-        if judgement.outcome is Outcome.NEVER:
-            raise NeverFits(text, reasons=judgement.reasons)
-        if not wait:
-            raise Refused(text, reasons=judgement.reasons)
+        if judgement.outcome is Outcome.NEVER or not wait:
+            raise refusal(judgement)
         self.queue.offer(self._newcomer(asked, now))
         self._arrivals += 1
         self._asked[asked.key] = asked
@@ -94,7 +92,7 @@ class Books:
             asked.check_same(held)
             return Judgement(outcome=Outcome.GRANT), newcomer
         if waiter is not None:
-            self._check_place(asked)
+            asked.check_same(self._asked[asked.key])
             return self._judged(asked.spec, now, waiter), waiter
         if self.draining:
             drained = Shortfall(dimension="draining", needed=1, available=0, text="nothing new is admitted for now")
@@ -105,7 +103,7 @@ class Books:
 
     def position(self, waiter: Waiter, now: float) -> int:
         """Its place in line, or the one that it would get; from 1."""
-        return len(self.queue.ahead(waiter, now)) + 1
+        return self.queue.position(waiter, now)
 
     def bound_seconds(self, waiter: Waiter, now: float) -> float | None:
         """It starts within this, unless somebody arrives who gets ahead of it or may run longer than anybody now.
@@ -114,7 +112,8 @@ class Books:
         """
         guard = self.queue.protected_at(now)
         protected = guard is not None and guard.key == waiter.key
-        return self.queue.bound_seconds(waiter, now, PromiseRoom(self.ledger, now, protected=protected))
+        room = self._promises.room(now, (self.changes, len(self.changes.undo)), protected=protected)
+        return self.queue.bound_seconds(waiter, room.now, room)
 
     def reasons(self, waiter: Waiter, now: float) -> tuple[Shortfall, ...]:
         """Why somebody in the queue has not begun."""
@@ -211,15 +210,27 @@ class Books:
 
     def leave(self, key: str) -> None:
         """Give a place up."""
+        self._stir_behind(key)
         self._take_out(key)
-        self.stirred = True  # whoever was protected may be gone
         self.changes.dropped.append(key)
 
     def abandon(self, key: str, now: float) -> Waiting:
         """Nobody waits at this place now."""
         waiting = self.waiting(key, now)
+        self._stir_behind(key)
         self.queue.abandon(key, now)
         return waiting
+
+    def forsake(self, key: str, now: float) -> None:
+        """Nobody waits at this place any more: it is given up, or attended by nobody where that is taken back."""
+        self._stir_behind(key)
+        self.queue.abandon(key, now)
+        self.leave(key)
+
+    def _stir_behind(self, key: str) -> None:
+        """What was kept for it, if it was protected, may be others' now."""
+        protected = self.queue.protected
+        self.stirred |= protected is not None and protected.key == key
 
     def drain(self, on: bool) -> None:
         """Admit nothing new, or begin again; whoever waits is sent away."""
@@ -232,14 +243,13 @@ class Books:
     def look(self, machine: Machine) -> None:
         """Take in a reading."""
         self.ledger.look(machine)
+        self._promises.forget()
         self.stirred = self._may_be_less = True
 
     def schedule(self, now: float) -> None:
         """Grant to those who wait, in order, as long as anybody fits."""
-        if not self.stirred:
-            return
-        self.stirred = False
-        if not self._asked:
+        stirred, self.stirred = self.stirred, False
+        if not stirred or not self._asked:
             return
         if self._may_be_less:
             self._send_away()
@@ -254,7 +264,7 @@ class Books:
         for waiter in self.queue.doubt(lambda waiter: could_ever(waiter.spec)):
             if reasons := self.ledger.hopeless(waiter.spec):
                 self.leave(waiter.key)
-                self.changes.never[waiter.key] = NeverFits(told(reasons), reasons=reasons)
+                self.changes.never[waiter.key] = refusal(Judgement(outcome=Outcome.NEVER, reasons=reasons))
                 self.changes.undo.append(partial(setattr, self, "_may_be_less", True))
         self._may_be_less = False
 
@@ -289,8 +299,7 @@ class Books:
     # --- inside ---
 
     def _newcomer(self, asked: Asked, now: float) -> Waiter:
-        ttl_seconds = self._ttl.granted(asked.ttl_seconds)
-        return asked.waiter(self._make.secret(), self._arrivals + 1, now, ttl_seconds)
+        return asked.waiter(self._make.secret(), self._arrivals + 1, now, self._ttl.granted(asked.ttl_seconds))
 
     def _plan_newcomer(self, asked: Asked, now: float) -> Plan | None:
         """What a newcomer would take now; None where it must wait behind somebody, or does not fit."""
@@ -314,10 +323,6 @@ class Books:
         waiter = self.queue.find(key)
         assert waiter is not None, "asked for those who wait"
         return Waiting(waiter, self.reasons(waiter, now))
-
-    def _check_place(self, asked: Asked) -> None:
-        first = self._asked[asked.key]
-        asked.check_same(first)
 
     def _grant(self, asked: Asked, plan: Plan, now: float) -> Lease:
         now, ttl_seconds = self.leases.steady(now), self._ttl.granted(asked.ttl_seconds)
@@ -351,14 +356,10 @@ class Books:
 
     def _renewed(self, lease: Lease, now: float, ttl_seconds: float | None) -> Lease:
         fresh = renewed(lease, self.leases.steady(now), self._ttl.granted(ttl_seconds))
-        self._replace(lease, fresh)
+        self._put(fresh)
+        self.changes.write(fresh)
+        self.changes.undo.append(partial(self._put, lease))
         return fresh
-
-    def _replace(self, old: Lease, new: Lease) -> None:
-        self.ledger.renew(new)
-        self.leases.put(new)
-        self.changes.write(new)
-        self.changes.undo.append(partial(self._put, old))
 
     def _put(self, lease: Lease) -> None:
         self.ledger.renew(lease)
@@ -371,8 +372,7 @@ class Books:
             if not self.ledger.could_ever(spec):
                 judgement = self.ledger.judge(spec, now)
             if judgement.outcome is not Outcome.GRANT:
-                error = NeverFits if judgement.outcome is Outcome.NEVER else Refused
-                raise error(told(judgement.reasons), reasons=judgement.reasons)
+                raise refusal(judgement)
         fresh = msgspec.structs.replace(lease, spec=spec)
         self.ledger.resize(fresh, now)
         self.stirred = True

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from aura_actors.domain.leases import Lease
-from aura_actors.errors import NeverFits
+from aura_actors.errors import NeverFits, Refused
 
 How = Literal["released", "expired", "runtime", "exited", "disconnected", "revoked"]
 
@@ -33,7 +33,7 @@ class Changes(msgspec.Struct, eq=False):
     """Keys of places that were taken; they may be gone again."""
     dropped: list[str] = []
     """Keys of places that ended without a grant."""
-    never: dict[str, NeverFits] = {}
+    never: dict[str, Refused | NeverFits] = {}
     """Why, of those among them that wait for more than there is any more."""
     ended: list[Ended] = []
     undo: list[Callable[[], None]] = []

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from aura_actors.errors import NeverFits, Refused
+
 HOLDERS_NAMED = 10
 
 
@@ -40,9 +42,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[Shortfall, ...] = ()
 
 
-def told(reasons: Iterable[Shortfall]) -> str:
-    """All of them in one line."""
-    return "; ".join(f"{reason.dimension}: {reason.text}" for reason in reasons)
+def refusal(judgement: Judgement) -> Refused | NeverFits:
+    """The same as an error."""
+    text = "; ".join(f"{reason.dimension}: {reason.text}" for reason in judgement.reasons)
+    error = NeverFits if judgement.outcome is Outcome.NEVER else Refused
+    return error(text, reasons=judgement.reasons)
 
 
 def judged(never: Iterable[Shortfall], wait: Iterable[Shortfall]) -> Judgement:

@@ -8,7 +8,7 @@ The rule of one reservation with backfill is EASY (Lifka, "The ANL/IBM SP schedu
 until protection is due, so that small requests are not delayed for one that would start soon anyway.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property, partial
 from typing import Protocol
 
@@ -22,6 +22,8 @@ from aura_actors.errors import Refused
 
 GPU_HEAD_START_SECONDS = 30.0
 """While a GPU is free, whoever wants one is tried as if it were this much older; it is not protected sooner."""
+PROMISED_SHAPES = 32
+"""Where more different ones are in line before somebody, no bound is told: each costs a look ahead."""
 
 
 class QueueRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,15 +121,19 @@ class Queue:
 
     def ahead(self, waiter: Waiter, now: float) -> list[Waiter]:
         """Those before it, in order; before a newcomer, those who would be."""
-        guard, order = self._guard(now), self._line.order(waiter)
+        guard = self._guard(now)
+        before = sorted(self._before(waiter, guard), key=lambda place: (place is not guard, place.order))
+        return [place.waiter for place in before]
+
+    def position(self, waiter: Waiter, now: float) -> int:
+        """Its place in line, or a newcomer's, from 1; places that nobody attends count."""
+        return len(self._before(waiter, self._guard(now))) + 1
+
+    def _before(self, waiter: Waiter, guard: Place | None) -> list[Place]:
         if guard is not None and guard.waiter.key == waiter.key:
             return []
-        before = [place for place in self._line if place is guard or place.order < order]
-        return [place.waiter for place in sorted(before, key=lambda place: (place is not guard, place.order))]
-
-    def position(self, key: str, now: float) -> int:
-        """Its place in line, from 1; places that nobody attends count. Raises `KeyError` for an unknown key."""
-        return len(self.ahead(self._line[key].waiter, now)) + 1
+        order = self._line.order(waiter)
+        return [place for place in self._line if place is guard or place.order < order]
 
     def bound(self, waiter: Waiter, now: float, room: Room) -> Bound:
         """Within how many seconds it starts, or why nobody can say; a newcomer is taken as if it were in line."""
@@ -135,11 +141,19 @@ class Queue:
         if guard is not None and guard.waiter.key == waiter.key:
             latest = room.earliest(waiter)
             return Bound(seconds=None if latest is None else max(0.0, latest - now))
-        turns = [*self.ahead(waiter, now), waiter]
-        others = [place.waiter for place in self._line if place.waiter.key != waiter.key]
-        latest_starts = [room.earliest(each) for each in {self._shape(each): each for each in turns}.values()]
+        turns = [*(place.waiter for place in self._before(waiter, guard)), waiter]
+        others = (place.waiter for place in self._line if place.waiter.key != waiter.key)
+        latest_starts = self._latest_starts(turns, room)
         settled_at = waiter.since + waiter.rank * self._rule.class_seconds + self._rule.protect_after_seconds
         return bound(others, latest_starts, now=now, settled_at=settled_at, turns=len(turns))
+
+    def _latest_starts(self, turns: list[Waiter], room: Room) -> Iterator[float | None]:
+        """Of each shape among them, one by one: nobody looks further than what says that nothing can be said."""
+        shapes = {self._shape(each): each for each in turns}
+        if len(shapes) > PROMISED_SHAPES:
+            yield None
+        else:
+            yield from map(room.earliest, shapes.values())
 
     def bound_seconds(self, waiter: Waiter, now: float, room: Room) -> float | None:
         """`bound` without the reason."""

@@ -11,7 +11,8 @@ from aura_actors.domain.waiting_line import Waiter
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
-    """The promise. Where `seconds` is None and `unlimited` too, the room cannot say when what runs makes way."""
+    """The promise. Where `seconds` is None and `unlimited` too, the room cannot say when what runs makes way,
+    or too many different ones are before it."""
 
     seconds: float | None
     unlimited: str | None = None

@@ -118,6 +118,25 @@ async def test_whatever_waits_behind_a_write_is_written_at_once(tmp_path: Path) 
         assert set(await jobs(house)) == {"first", *(f"j{number}" for number in range(20))}
 
 
+async def test_a_large_batch_is_a_step_of_its_own_and_small_ones_join(tmp_path: Path) -> None:
+    """No step has more operations than the largest batch, however many wait together."""
+    async with open_house(tmp_path) as house:
+        steps: list[int] = []
+        together = house.actor.handle_together
+
+        async def handle_together(messages: Sequence[m.AdmissionMessage]) -> Sequence[object]:
+            steps.append(len(messages))
+            return await together(messages)
+
+        async with while_one_is_written(house) as (asking, _):
+            house.actor.handle_together = handle_together  # type: ignore[method-assign]
+            for number, size in enumerate((4, 1, 5, 256, 4, 4)):
+                jobs_of_it = [acquire(f"b{number}-{each}", memory=1) for each in range(size)]
+                await asking.ask(m.Batch(operations=tuple(jobs_of_it)))
+        assert steps[:4] == [2, 1, 1, 2]
+        assert len(await jobs(house)) == 1 + 4 + 1 + 5 + 256 + 4 + 4
+
+
 async def test_those_that_wait_together_get_what_they_would_get_one_after_another(tmp_path: Path) -> None:
     async with open_house(tmp_path, slots=3) as house:
         held = (await ask(house.ref, acquire("held"))).lease

@@ -87,7 +87,7 @@ def test_a_line_names_the_protected_one_and_then_everybody_in_order() -> None:
     line.offer(waiter(4, SMALL, since=119, rank=HIGH))
     line.offer(waiter(5, HALF, since=-30, rank=HIGH))
     assert keys(line.line(121)) == ["w1", "w5", "w4", "w3", "w2"]
-    assert [line.position(f"w{n}", 121) for n in (1, 5, 4, 3, 2)] == [1, 2, 3, 4, 5]
+    assert [line.position(each, 121) for each in line.line(121)] == [1, 2, 3, 4, 5]
     assert keys(line.ahead(waiter(6, SMALL, since=95), 121)) == ["w1", "w5", "w4", "w3"]
 
 
@@ -230,7 +230,7 @@ def test_an_unattended_place_is_never_protected_and_not_passed() -> None:
 def test_whoever_comes_back_has_the_place_it_left() -> None:
     line = queue(waiter(1, HALF), waiter(2, HALF))
     line.abandon("w1", 0, 60)
-    assert line.position("w2", 0) == 2
+    assert line.position(waiter(2, HALF), 0) == 2
     line.attend("w1", 59)
     assert line.attended("w1")
     assert drain(line, at(busy(8), 59)) == ["w1"]
@@ -384,6 +384,36 @@ def test_who_waits_without_a_limit_is_named_as_the_reason_for_no_bound() -> None
     line = queue(waiter(1, SMALL), waiter(2, SMALL, max_runtime_seconds=5))
     bound = line.bound(waiter(2, SMALL), 0, busy(16, until=9))
     assert (bound.seconds, bound.unlimited) == (None, "w1")
+
+
+class Counting(Machine):
+    """Counts how often it is asked to look ahead."""
+
+    def __init__(self, memory: int = 16) -> None:
+        super().__init__(memory)
+        self.looks = 0
+
+    def earliest(self, each: Waiter) -> float | None:
+        self.looks += 1
+        return super().earliest(each)
+
+
+def test_a_bound_that_cannot_be_told_costs_no_look_ahead() -> None:
+    room = Counting()
+    assert queue(waiter(1, LARGE), waiter(2, HALF)).bound_seconds(waiter(3, SMALL), 0, room) is None
+    assert room.looks == 0
+    line = queue(*(waiter(n, Need(2 + n % 8), max_runtime_seconds=9) for n in range(20)))
+    room.running["a"] = (Need(16), None)
+    assert (line.bound_seconds(waiter(30, SMALL), 0, room), room.looks) == (None, 1)
+
+
+def test_a_bound_is_told_only_where_few_different_ones_are_ahead() -> None:
+    room = Counting(100)
+    sizes = [waiter(n, Need(1 + n), max_runtime_seconds=9) for n in range(32)]
+    assert queue(*sizes).bound_seconds(waiter(99, Need(1)), 0, room) is not None
+    assert room.looks == 32
+    assert queue(*sizes).bound_seconds(waiter(99, Need(99)), 0, room) is None
+    assert room.looks == 32
 
 
 def test_there_is_no_bound_while_nobody_knows_when_what_runs_ends() -> None:

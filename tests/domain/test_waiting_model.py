@@ -224,7 +224,8 @@ class Story(RuleBasedStateMachine):
     def positions_count_the_sorted_line(self) -> None:
         guard = self.guard()
         line = sorted(self.entries, key=lambda key: (key != guard, self.order(self.entries[key].waiter)))
-        assert [self.queue.position(key, self.now) for key in line] == list(range(1, len(line) + 1))
+        positions = [self.queue.position(self.entries[key].waiter, self.now) for key in line]
+        assert positions == list(range(1, len(line) + 1))
         assert [each.key for each in self.queue.line(self.now)] == line
 
 

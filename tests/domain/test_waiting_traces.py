@@ -92,8 +92,8 @@ def simulate(jobs: list[Job], queue: Queue, *, promise_at: float | None = None) 
         machine.now = todo[-1].waiter.since if arrives else ends[0][0]
         while unsettled and unsettled[0][0] <= machine.now:
             key = heapq.heappop(unsettled)[1]
-            if queue.find(key) is not None:
-                turns[key] = queue.position(key, machine.now)
+            if (waiting := queue.find(key)) is not None:
+                turns[key] = queue.position(waiting, machine.now)
         if arrives:
             newcomer = todo.pop().waiter
             if queue.may_start(newcomer, machine.now, machine):

@@ -43,8 +43,9 @@ AGAIN_SECONDS = 0.25
 """Between two tries to read the journal."""
 NEEDS_NO_WRITING = m.Describe | m.Sampled | m.Tick | m.Abandon
 """Answered though what time has changed meanwhile cannot be written."""
-JOINING = m.Operation | m.Batch
-"""Those that wait together are one step, as the operations of a batch are: what is written at once costs little."""
+JOINING_OPERATIONS = 4
+"""Operations that wait together are one step, as those of a batch are: what is written at once costs little. So are
+batches of no more than this: 64 messages join, so that no step is larger than the largest batch, which has 256."""
 
 
 class Admission(Actor[m.AdmissionMessage]):
@@ -161,7 +162,9 @@ class Admission(Actor[m.AdmissionMessage]):
 
     def joins(self, message: m.AdmissionMessage) -> bool:
         """As the base class."""
-        return isinstance(message, JOINING)
+        if isinstance(message, m.Batch):
+            return len(message.operations) <= JOINING_OPERATIONS
+        return isinstance(message, m.Operation)
 
     async def handle(self, message: m.AdmissionMessage) -> object:
         """Carry out one message as one step."""
@@ -332,8 +335,7 @@ class Admission(Actor[m.AdmissionMessage]):
         if key is not None:
             self._seen.turns.take(turn)
             if not self._seen.turns.waited_for(key):
-                self._seen.queue.abandon(key, now)
-                self._books.leave(key)
+                self._books.forsake(key, now)
 
     # --- after a step ---
 
