@@ -58,13 +58,13 @@ class Books:
         held = self.leases.find(asked.key)
         if held is not None:
             asked.check_same(held)
-            if asked.connection is not None:  # whoever came back: the end of its old connection ends nothing
-                held = msgspec.structs.replace(held, connection=asked.connection)
-            return self._renewed(held, now, asked.ttl_seconds), True
-        if asked.key in self._asked:
-            asked.check_same(self._asked[asked.key])
-            if asked.connection is not None:
+            # Whoever came back, by another connection or without one: the end of its old one ends nothing.
+            return self._renewed(held, now, asked.ttl_seconds, asked.connection), True
+        if (before := self._asked.get(asked.key)) is not None:
+            asked.check_same(before)
+            if asked.connection != before.connection and (wait or asked.connection is None):
                 self._asked[asked.key] = asked
+                self.changes.undo.append(partial(self._asked.__setitem__, asked.key, before))
             self.queue.attend(asked.key, now)
             self.stirred = True
             return self.waiting(asked.key, now)
@@ -137,7 +137,7 @@ class Books:
         spec = lease.spec if resize is None else resize.of(lease.spec)
         if spec != lease.spec:
             lease = self._resized(lease, spec, now)
-        return self._renewed(lease, now, ttl_seconds or lease.ttl_seconds)
+        return self._renewed(lease, now, ttl_seconds or lease.ttl_seconds, lease.connection)
 
     def ready(self, key: str, secret: str | None) -> Lease:
         """The job uses what it will use. Raises `Gone` or `Foreign`."""
@@ -195,7 +195,7 @@ class Books:
     def resumed(self, now: float) -> None:
         """The machine slept: nobody could renew, so every lease gets its full time again."""
         for lease in list(self.leases):
-            self._renewed(lease, now, lease.ttl_seconds)
+            self._renewed(lease, now, lease.ttl_seconds, lease.connection)
 
     # --- the queue ---
 
@@ -354,8 +354,8 @@ class Books:
         self.ledger.end(lease.fence, now, tokens=0, answered=False)
         self.leases.remove(lease.key)
 
-    def _renewed(self, lease: Lease, now: float, ttl_seconds: float | None) -> Lease:
-        fresh = renewed(lease, self.leases.steady(now), self._ttl.granted(ttl_seconds))
+    def _renewed(self, lease: Lease, now: float, ttl_seconds: float | None, connection: str | None) -> Lease:
+        fresh = renewed(lease, self.leases.steady(now), self._ttl.granted(ttl_seconds), connection)
         self._put(fresh)
         self.changes.write(fresh)
         self.changes.undo.append(partial(self._put, lease))

@@ -125,7 +125,7 @@ class Leases:
         return list(over.values())
 
 
-def renewed(lease: Lease, now: float, ttl_seconds: float) -> Lease:
-    """The same lease with its time to live counted from `now`."""
+def renewed(lease: Lease, now: float, ttl_seconds: float, connection: str | None) -> Lease:
+    """The same lease with its time to live counted from `now`, and that connection to end with."""
     ends_at = min(now + ttl_seconds, lease.ends_by_runtime_at)
-    return msgspec.structs.replace(lease, ttl_seconds=ttl_seconds, expires_at=ends_at)
+    return msgspec.structs.replace(lease, ttl_seconds=ttl_seconds, expires_at=ends_at, connection=connection)

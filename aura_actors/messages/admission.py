@@ -69,7 +69,7 @@ class Acquire(Request["Grant | Queued"], frozen=True, kw_only=True, tag=True):
     process: ProcessIdentity | None = None
     """The lease ends with this process, and what its tree uses counts as the job's."""
     connection: str | None = None
-    """The lease ends with this connection."""
+    """The lease or the place ends with this connection; unless it was asked for by another since, or by none."""
 
 
 class AcquireSlot(Request["Grant | Queued"], frozen=True, kw_only=True, tag=True):

@@ -131,7 +131,7 @@ def _check_whole(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _full_time(lease: Lease, now: float) -> Lease:
-    return renewed(lease, max(now, lease.expires_at - lease.ttl_seconds), lease.ttl_seconds)
+    return renewed(lease, max(now, lease.expires_at - lease.ttl_seconds), lease.ttl_seconds, lease.connection)
 
 
 def _put(db: sqlite3.Connection, leases: Sequence[Lease]) -> None:

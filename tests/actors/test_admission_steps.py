@@ -349,6 +349,43 @@ async def test_whoever_comes_back_to_its_place_keeps_it_when_its_old_connection_
         assert turn.value.lease.connection == "new"
 
 
+async def test_what_a_client_came_back_to_without_its_connection_is_not_ended_with_that(tmp_path: Path) -> None:
+    async with open_house(tmp_path, slots=1) as house:
+        spec = JobSpec(memory_bytes=GIB)
+        await ask(house.ref, m.Acquire(job_id="held", owner="me", spec=spec, connection="old"))
+        await place(house, "a", "old")
+        again = await ask(house.ref, acquire("held"))
+        turn = await place(house, "a")
+        await house.ref.ask(m.Disconnected(connection="old"), within=60)
+        assert (await jobs(house), await attended(house)) == ({"held": 1}, ["a"])
+        await release(house, again)
+        assert isinstance(turn.value, m.Grant)
+
+
+async def test_a_lost_connection_attends_no_place_whoever_else_left_it(tmp_path: Path) -> None:
+    async with open_house(tmp_path, slots=1) as house:
+        await ask(house.ref, acquire("held"))
+        await place(house, "a", "old")
+        turn = await place(house, "a")
+        await house.ref.ask(m.Disconnected(connection="old"), within=60)
+        await house.ref.ask(m.Forsake(turn=turn), within=60)
+        assert (await queue(house), len(house.seen.turns)) == ([], 0)
+
+
+async def test_a_connection_that_is_lost_while_nothing_can_be_written_attends_no_place(tmp_path: Path) -> None:
+    clock = Clock()
+    async with open_house(tmp_path, slots=1, clock=clock) as house:
+        await ask(house.ref, acquire("held", ttl=5))
+        await place(house, "a", "lost")
+        clock.now += 6
+        house.journal.before = FULL
+        with pytest.raises(StoreUnavailable):
+            await house.ref.ask(m.Disconnected(connection="lost"), within=60)
+        assert (await queue(house), await attended(house), len(house.seen.turns)) == (["a"], [], 0)
+        house.journal.before = None
+        assert await jobs(house) == {}, "nobody was there to be granted anything"
+
+
 async def test_a_lost_connection_ends_its_places_and_no_others(tmp_path: Path) -> None:
     async with open_house(tmp_path, slots=1) as house:
         await ask(house.ref, acquire("held"))

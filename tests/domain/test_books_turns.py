@@ -2,6 +2,7 @@
 
 import pytest
 
+from aura_actors.domain.asked import Waiting
 from aura_actors.domain.books import Books
 from aura_actors.domain.needs import GpuNeed
 from aura_actors.domain.waiting import QueueRule
@@ -65,27 +66,54 @@ def test_who_is_granted_at_once_held_nothing_before() -> None:
     assert (first[1], again[1]) == (False, True)
 
 
-@pytest.mark.parametrize(("again", "ends"), [("c2", "c2"), (None, "c1")])
-def test_a_lease_ends_with_the_last_connection_that_asked_for_it(again: str | None, ends: str) -> None:
+@pytest.mark.parametrize("again", ["c2", None])
+def test_a_lease_ends_with_the_connection_that_asked_for_it_last_and_with_none_if_that_was_none(
+    again: str | None,
+) -> None:
     of = fresh()
     took(of, "a", 100, connection="c1")
     took(of, "a", 100, connection=again)
-    of.disconnected("c1" if ends == "c2" else "c2", 1.0)
+    of.disconnected("c1", 1.0)
     assert keys(of) == ["a"]
-    of.disconnected(ends, 1.0)
-    assert keys(of) == []
+    of.disconnected("c2", 1.0)
+    assert keys(of) == ([] if again else ["a"])
 
 
-@pytest.mark.parametrize(("again", "ends"), [("c2", "c2"), (None, "c1")])
-def test_a_place_ends_with_the_last_connection_that_asked_for_it(again: str | None, ends: str) -> None:
+@pytest.mark.parametrize("again", ["c2", None])
+def test_a_place_ends_with_the_connection_that_asked_for_it_last_and_with_none_if_that_was_none(
+    again: str | None,
+) -> None:
     of = fresh()
     took(of, "all", 800)
     waits(of, "a", 800, connection="c1")
     waits(of, "a", 800, connection=again)
-    of.disconnected("c1" if ends == "c2" else "c2", 1.0)
+    of.disconnected("c1", 1.0)
     assert len(of.queue) == 1
-    of.disconnected(ends, 1.0)
-    assert len(of.queue) == 0
+    of.disconnected("c2", 1.0)
+    assert len(of.queue) == (0 if again else 1)
+
+
+def test_a_connection_that_does_not_wait_takes_no_place_over() -> None:
+    of = fresh()
+    took(of, "all", 800)
+    waits(of, "a", 800)
+    assert isinstance(of.acquire(request("a", 800, connection="c1"), 1.0, wait=False), Waiting)
+    of.disconnected("c1", 1.0)
+    assert len(of.queue) == 1
+
+
+def test_a_connection_that_came_back_in_a_step_that_cannot_be_written_did_not() -> None:
+    of = fresh()
+    took(of, "held", 700, connection="c1")
+    waits(of, "a", 300, connection="c1")
+    of.take_changes()
+    took(of, "held", 700, connection="c2")
+    waits(of, "a", 300, connection="c2")
+    of.take_changes().take_back()
+    of.disconnected("c2", 1.0)
+    assert (keys(of), len(of.queue)) == (["held"], 1)
+    of.disconnected("c1", 1.0)
+    assert (keys(of), len(of.queue)) == ([], 0)
 
 
 def test_a_process_that_ends_takes_nobody_elses_lease_with_it() -> None:

@@ -43,7 +43,7 @@ def test_a_lease_that_ended_is_gone() -> None:
 def test_a_renewed_lease_does_not_end_at_its_old_time() -> None:
     leases = Leases()
     leases.put(lease(expires=10))
-    leases.put(renewed(lease(expires=10), 5, 30))
+    leases.put(renewed(lease(expires=10), 5, 30, None))
     assert leases.expired(20) == []
     assert [held.key for held in leases.expired(35)] == ["a"]
 
@@ -101,6 +101,6 @@ def test_a_secret_is_not_in_the_repr() -> None:
 
 def test_the_runtime_limit_ends_a_lease_however_often_it_is_renewed() -> None:
     limited = lease(limit=45.0)
-    assert renewed(limited, 10, 30).expires_at == 40
-    assert renewed(limited, 20, 30).expires_at == 45
+    assert renewed(limited, 10, 30, None).expires_at == 40
+    assert renewed(limited, 20, 30, None).expires_at == 45
     assert lease().ends_by_runtime_at == float("inf")

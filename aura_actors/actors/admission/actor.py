@@ -79,8 +79,8 @@ class Admission(Actor[m.AdmissionMessage]):
         self._absence: Absence
         self._grants: list[tuple[m.Turn, m.Grant]] = []
         """Of this step: told once it is written."""
-        self._waits: list[tuple[str, m.Turn | None]] = []
-        """Of this step: who waits for which place, once it is written."""
+        self._waits: list[tuple[str, m.Turn | None, str | None]] = []
+        """Of this step: who waits for which place, over which connection, once it is written."""
         self._snapshot_seen = 0
         self._writing = Writing(limiter)
         self._armed = False
@@ -207,7 +207,7 @@ class Admission(Actor[m.AdmissionMessage]):
         """What is answered, an error too, once all that is decided here is written."""
         answers: list[object] = []
         # Whoever goes away does so before time passes: it might be granted something in this very step.
-        if isinstance(messages[0], m.Abandon | m.Forsake):
+        if isinstance(messages[0], m.Abandon | m.Forsake | m.Disconnected):
             answers, messages = [self._carried_out(messages[0])], messages[1:]
         self._let_time_pass()
         for message in messages:
@@ -254,6 +254,8 @@ class Admission(Actor[m.AdmissionMessage]):
                 books.drain(on)
                 log.warning("draining" if on else "admitting again", by=by)
             case m.Disconnected(connection=connection):
+                for key in self._seen.turns.hang_up(connection):  # for good, though the rest may be taken back
+                    self._leave_alone(key, now)
                 books.disconnected(connection, now)
             case m.Exited(process=process):
                 books.exited(process, now)
@@ -285,7 +287,7 @@ class Admission(Actor[m.AdmissionMessage]):
         except (Refused, NeverFits) as error:
             raise self._answers.denied(error, asked) from None
         if isinstance(answer, Waiting):
-            self._waits.append((asked.key, message.turn))
+            self._waits.append((asked.key, message.turn, asked.connection))
             return self._answers.queued(answer)
         grant = m.Grant(lease=answer[0], again=answer[1])
         if message.turn is not None:
@@ -349,13 +351,13 @@ class Admission(Actor[m.AdmissionMessage]):
         self._grants, self._waits = [], []
         for key in changes.dropped:  # before those who have just come are added: the key may be theirs now
             self._seen.turns.tell(key, changes.never.get(key) or self._sent_away(key))
-        for key, turn in waits:
+        for key, turn, connection in waits:
             if turn is not None:
-                self._seen.turns.add(key, turn)
+                self._seen.turns.add(key, turn, connection)
         for turn, grant in grants:
             turn.set(grant)
         self._tell(changes)
-        for key, _ in waits:
+        for key, *_ in waits:
             self._leave_alone(key, self._environment.clock())
 
     def _undo(self) -> None:
@@ -365,7 +367,7 @@ class Admission(Actor[m.AdmissionMessage]):
             self._books.take_changes().take_back()
         except AuraError as error:  # as an answer it would leave an actor that goes on with half of the step
             raise AssertionError("a step could not be taken back") from error
-        for key, _ in waits:
+        for key, *_ in waits:
             self._leave_alone(key, self._environment.clock())
 
     def _tell(self, changes: Changes) -> None:

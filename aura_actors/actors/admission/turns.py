@@ -11,19 +11,24 @@ from aura_actors.messages.admission import Grant, Turn
 
 
 class Turns:
-    """Invariant: a turn in `_keys` is in the list of its key, and was not told anything yet."""
+    """Invariant: a turn in `_keys` is in the list of its key, and was not told anything yet. Nor was one in
+    `_connections`, which is in `_keys`."""
 
     def __init__(self) -> None:
         self._turns: dict[str, list[Turn]] = {}
         self._keys: dict[int, str] = {}
+        self._connections: dict[int, str] = {}
+        """Of those who come over one."""
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def add(self, key: str, turn: Turn) -> None:
+    def add(self, key: str, turn: Turn, connection: str | None = None) -> None:
         """Somebody waits for a place."""
         self._turns.setdefault(key, []).append(turn)
         self._keys[id(turn)] = key
+        if connection is not None:
+            self._connections[id(turn)] = connection
 
     def find(self, turn: Turn) -> str | None:
         """The place that is waited for."""
@@ -34,11 +39,21 @@ class Turns:
         key = self._keys.pop(id(turn), None)
         if key is None:
             raise Gone("nobody waits there any more")
+        self._connections.pop(id(turn), None)
         waiting = [other for other in self._turns[key] if other is not turn]
         self._turns[key] = waiting
         if not waiting:
             del self._turns[key]
         return key
+
+    def hang_up(self, connection: str) -> list[str]:
+        """Whoever came over that connection waits no longer; the places that were waited for."""
+        theirs = {number for number, each in self._connections.items() if each == connection}
+        waiting = [turn for turns in self._turns.values() for turn in turns if id(turn) in theirs] if theirs else []
+        keys = [self.take(turn) for turn in waiting]
+        for turn in waiting:
+            turn.set(Gone("the connection is gone"))
+        return keys
 
     def waited_for(self, key: str) -> bool:
         """Whether anybody waits for that place."""
@@ -49,6 +64,7 @@ class Turns:
         waiting = self._turns.pop(key, [])
         for turn in waiting:
             del self._keys[id(turn)]
+            self._connections.pop(id(turn), None)
             turn.set(outcome)
         return len(waiting)
 
