@@ -383,6 +383,8 @@ async def test_a_connection_that_is_lost_while_nothing_can_be_written_attends_no
             await house.ref.ask(m.Disconnected(connection="lost"), within=60)
         assert (await queue(house), await attended(house), len(house.seen.turns)) == (["a"], [], 0)
         house.journal.before = None
+        assert set(await jobs(house)) == {"held"}, "it could not be renewed meanwhile"
+        clock.now += 6
         assert await jobs(house) == {}, "nobody was there to be granted anything"
 
 

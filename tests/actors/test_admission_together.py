@@ -125,7 +125,8 @@ async def test_a_large_batch_is_a_step_of_its_own_and_small_ones_join(tmp_path: 
         together = house.actor.handle_together
 
         async def handle_together(messages: Sequence[m.AdmissionMessage]) -> Sequence[object]:
-            steps.append(len(messages))
+            if isinstance(messages[0], m.Batch):  # a tick may come in between
+                steps.append(len(messages))
             return await together(messages)
 
         async with while_one_is_written(house) as (asking, _):
@@ -133,7 +134,7 @@ async def test_a_large_batch_is_a_step_of_its_own_and_small_ones_join(tmp_path: 
             for number, size in enumerate((4, 1, 5, 256, 4, 4)):
                 jobs_of_it = [acquire(f"b{number}-{each}", memory=1) for each in range(size)]
                 await asking.ask(m.Batch(operations=tuple(jobs_of_it)))
-        assert steps[:4] == [2, 1, 1, 2]
+        assert steps == [2, 1, 1, 2]
         assert len(await jobs(house)) == 1 + 4 + 1 + 5 + 256 + 4 + 4
 
 
