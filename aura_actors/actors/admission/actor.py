@@ -28,7 +28,7 @@ from aura_actors.domain.machine import machine_of
 from aura_actors.domain.needs import JobSpec, ProcessIdentity
 from aura_actors.domain.providers import ProviderNeed
 from aura_actors.domain.snapshot import Snapshot
-from aura_actors.errors import AuraError, Draining, Gone, NeverFits, Refused, StoreUnavailable
+from aura_actors.errors import AuraError, NeverFits, Refused, StoreUnavailable
 from aura_actors.kernel.actor import Actor, Context
 from aura_actors.kernel.latest import Latest
 from aura_actors.kernel.permits import Permits
@@ -350,7 +350,7 @@ class Admission(Actor[m.AdmissionMessage]):
         changes, grants, waits = self._books.take_changes(), self._grants, self._waits
         self._grants, self._waits = [], []
         for key in changes.dropped:  # before those who have just come are added: the key may be theirs now
-            self._seen.turns.tell(key, changes.never.get(key) or self._sent_away(key))
+            self._seen.turns.tell(key, changes.never.get(key) or self._answers.sent_away(key))
         for key, turn, connection in waits:
             if turn is not None:
                 self._seen.turns.add(key, turn, connection)
@@ -391,11 +391,6 @@ class Admission(Actor[m.AdmissionMessage]):
             self._seen.runs.ended(changes.ended, self._environment.clock())
         if changes.any or len(self._books.queue) != self._totals.value.queued_jobs:
             self._totals.set(shown.totals_of(self._books))
-
-    def _sent_away(self, key: str) -> AuraError:
-        if self._books.draining:
-            return Draining("nothing new is admitted for now")
-        return Gone(f"the place of {key} was given up or revoked")
 
     def _show(self) -> None:
         self._totals.set(shown.totals_of(self._books))

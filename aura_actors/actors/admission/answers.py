@@ -8,7 +8,7 @@ from aura_actors.domain.asked import Asked, Waiting
 from aura_actors.domain.books import Books
 from aura_actors.domain.reasons import Outcome, Shortfall
 from aura_actors.domain.waiting import QueueRule
-from aura_actors.errors import AuraError, NeverFits, Refused
+from aura_actors.errors import AuraError, Draining, Gone, NeverFits, Refused
 from aura_actors.messages import admission as m
 
 
@@ -47,6 +47,12 @@ class Answers:
             bound_seconds=self._books.bound_seconds(waiter, now),
             expires_at=now + self._rule.ticket_ttl_seconds,
         )
+
+    def sent_away(self, key: str) -> AuraError:
+        """Why a place is nobody's any more."""
+        if self._books.draining:
+            return Draining("nothing new is admitted for now")
+        return Gone(f"the place of {key} was given up or revoked")
 
     def forecast(self, message: m.Preflight) -> m.Forecast:
         """What the same acquire would be answered. Raises `Conflict` or `SpecChanged`."""
