@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -116,12 +117,12 @@ def cleans(files: int, rounds: int, *, with_tmpfiles: bool) -> dict[str, list[fl
         with tempfile.TemporaryDirectory() as folder:
             place = Place(Path(folder))
             place.fill(files)
-            found["ours"].append(timed(lambda place=place: _take(place, files)))  # type: ignore[misc]
+            found["ours"].append(timed(partial(_take, place, files)))
         if with_tmpfiles:
             with tempfile.TemporaryDirectory() as folder:
                 place = Place(Path(folder))
                 place.fill(files)
-                found["tmpfiles"].append(timed(lambda place=place: tmpfiles(place, "1us")))  # type: ignore[misc]
+                found["tmpfiles"].append(timed(partial(tmpfiles, place, "1us")))
     return found
 
 

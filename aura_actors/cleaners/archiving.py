@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 import msgspec
 
@@ -95,7 +96,7 @@ def uploads_of(tree: Tree, paths: Sequence[str]) -> Iterator[Source]:
         with upload(tree, path) as found:
             if found is not None:
                 _, item = found
-                yield Source(_member("upload", path, item), lambda path=path: _opened_upload(tree, path))  # type: ignore[misc]
+                yield Source(_member("upload", path, item), partial(_opened_upload, tree, path))
 
 
 def unchanged_since(tree: Tree, contents: Contents) -> Iterator[None]:

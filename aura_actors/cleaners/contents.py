@@ -115,7 +115,7 @@ def steps_below(tree: Tree, path: str) -> list[str] | None:
         root = tree.root
         if not path.startswith(f"{root}/"):
             folder, name = os.path.split(path.rstrip("/"))
-            root, path = tree.real_path(0, ""), os.path.join(os.path.realpath(folder or "/"), name)  # noqa: PTH118
+            root, path = tree.real_path(0, ""), os.path.join(os.path.realpath(folder or "/"), name)  # noqa: PTH118 - text
         if not path.startswith(f"{root}/"):
             return None
         path = path[len(root) + 1 :]

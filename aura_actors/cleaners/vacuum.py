@@ -101,7 +101,7 @@ def read_pages(connection: sqlite3.Connection) -> Pages:
 
 def _temporary_folder() -> str:
     """Where SQLite will put the image of the file."""
-    named = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp")  # noqa: S108
+    named = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp")  # noqa: S108 - SQLite's
     return next((folder for folder in named if folder and os.access(folder, os.W_OK | os.X_OK)), ".")
 
 

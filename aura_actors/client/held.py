@@ -6,7 +6,7 @@ made it: requests with a thread that renews, or a session.
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -179,6 +179,6 @@ class Slot(Held[wire.Slot]):
 
 def caller_in_this_loop() -> Callable[[Callable[[], None]], object]:
     """A function that any thread may call: it has another one called soon in the loop that runs now."""
-    loop = anyio.lowlevel.current_token().native_token
-    soon: Callable[[Callable[[], None]], object] = getattr(loop, "run_sync_soon", None) or loop.call_soon_threadsafe  # type: ignore[attr-defined]
+    loop: Any = anyio.lowlevel.current_token().native_token  # Trio's token, or asyncio's loop
+    soon: Callable[[Callable[[], None]], object] = getattr(loop, "run_sync_soon", None) or loop.call_soon_threadsafe
     return soon

@@ -145,7 +145,7 @@ class Renewer:
         with self._changed:
             each.good(since)
             if self._kept.get(each.held.lease_id) is each:
-                each.held.renewed(grant)  # type: ignore[arg-type]
+                each.held.renewed(grant)  # type: ignore[arg-type]  # by its own kind
 
     def _failed(self, each: _Kept, error: Exception) -> None:
         """Gone for good, or to be tried again soon; the holder hears of it once it is no longer certain."""

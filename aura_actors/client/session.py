@@ -293,7 +293,7 @@ class Session:
             case feed.ErrorFrame() if frame.id is UNSET:
                 self.end(Unavailable(f"the daemon did not understand a frame of ours: {frame.detail}"))
             case _:
-                question = self._questions.pop(frame.id, None)  # type: ignore[arg-type]
+                question = self._questions.pop(frame.id, None)  # type: ignore[arg-type]  # no id: no question
                 if question is not None:
                     question.settle(frame)
 

@@ -11,6 +11,7 @@ import urllib.parse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -265,16 +266,17 @@ def _insert(db: sqlite3.Connection, haul: int, move: Move) -> int:
     return made.lastrowid
 
 
-def _recorded(seq: int, state: State, since_ns: int, *fields: object) -> Recorded:
+def _recorded(seq: int, state: State, since_ns: int, *fields: Any) -> Recorded:
+    """A row: of the types that the table has."""
     folder, name, kind, inode, size_bytes, allocated_bytes, modified_ns, mode = fields
     move = Move(
-        folder=folder,  # type: ignore[arg-type]  # as the table has it
-        name=os.fsdecode(name),  # type: ignore[arg-type]
-        kind=kind,  # type: ignore[arg-type]
-        inode=int(inode),  # type: ignore[call-overload]
-        size_bytes=size_bytes,  # type: ignore[arg-type]
-        allocated_bytes=allocated_bytes,  # type: ignore[arg-type]
-        modified_ns=modified_ns,  # type: ignore[arg-type]
-        mode=mode,  # type: ignore[arg-type]
+        folder=folder,
+        name=os.fsdecode(name),
+        kind=kind,
+        inode=int(inode),
+        size_bytes=size_bytes,
+        allocated_bytes=allocated_bytes,
+        modified_ns=modified_ns,
+        mode=mode,
     )
     return Recorded(seq=seq, move=move, state=state, since_ns=since_ns)

@@ -181,7 +181,7 @@ def _begin(begin: f.Begin) -> Run | f.Ended:
 
 def _exclude_others(data_dir: str) -> None:
     """For as long as this process lives. Raises `Declined` where another one does not come to its end."""
-    lock = os.open(os.path.join(data_dir, "sweep.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # noqa: PTH118
+    lock = os.open(os.path.join(data_dir, "sweep.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)  # noqa: PTH118 - text
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:

@@ -56,7 +56,7 @@ class _Body:
 
 
 class _Request(TrioRequest):
-    body_class = _Body  # type: ignore[assignment]
+    body_class = _Body  # type: ignore[assignment]  # it has what a request asks of its body
 
 
 class _Exchange(TrioASGIHTTPConnection):
