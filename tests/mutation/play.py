@@ -29,7 +29,7 @@ TESTS = Path("tests/domain")
 ADMISSION = [
     "window", "external", "external_credit", "accounts", "devices", "processor", "busy_gate", "brake", "freshness",
     "machine", "leases", "ledger", "ledger_devices", "ledger_behind",
-    "books", "books_turns", "books_bounds", "changes",
+    "books", "books_turns", "books_bounds", "books_hopeless", "books_costs", "changes",
 ]  # fmt: skip
 """One body of rules: each test of it runs against each module of it."""
 LEDGER_FIRST = ["ledger", "books", *ADMISSION]
@@ -54,7 +54,7 @@ PROFILE = "mutation"
 LEFT_OUT = ["cacheprovider", "unraisableexception", "threadexception", "faulthandler", "doctest"]
 OPTIONS = [
     "-x", "-q", "-c", os.devnull, "--rootdir=.", "--noconftest", "--import-mode=importlib", "--assert=plain",
-    "-W", "error", "-p", "_hypothesis_pytestplugin", f"--hypothesis-profile={PROFILE}",
+    "-W", "error", "-o", "markers=timeout", "-p", "_hypothesis_pytestplugin", f"--hypothesis-profile={PROFILE}",
     *(f"-pno:{name}" for name in LEFT_OUT),
 ]  # fmt: skip
 """Nothing that the tests of rules can do without: a mutant is noticed sooner than all plugins are loaded."""

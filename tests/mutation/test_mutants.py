@@ -1,9 +1,13 @@
 """Which mistakes are made in a module, and what is left as it is."""
 
 import ast
+import os
+import subprocess
+import sys
 
 import pytest
 
+from tests.mutation import play
 from tests.mutation.mutants import mutants
 
 
@@ -69,3 +73,14 @@ def test_every_mutant_is_a_whole_module_and_differs_from_the_source() -> None:
     for text in texts:
         assert text.startswith("import x")
         assert ast.unparse(ast.parse(text)) != ast.unparse(ast.parse(source))
+
+
+def test_all_tests_of_the_rules_can_be_collected_as_mutants_are_played_against_them() -> None:
+    files = {path for module in play.DOMAIN.glob("*.py") for path in play.tests_of(module.stem)}
+    assert len(files) > 40
+    command = [sys.executable, "-c", "import sys, tests.mutation.play, pytest; sys.exit(pytest.main(sys.argv[1:]))"]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [*command, *play.OPTIONS, "--collect-only", *sorted(files)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
