@@ -1,12 +1,14 @@
 """When those who wait have their turn, and what a place is: events that make room, connections, crashes."""
 
+from collections.abc import Callable
+
 import pytest
 
 from aura_actors.domain.asked import Waiting
 from aura_actors.domain.books import Books
 from aura_actors.domain.needs import GpuNeed
 from aura_actors.domain.waiting import QueueRule
-from aura_actors.errors import Refused
+from aura_actors.errors import NeverFits, Refused
 from tests.domain.admission_world import fresh, keys, ledger, machine, process, request, took, waits
 
 # --- what makes room ---------------------------------------------------------------------------------------------
@@ -55,6 +57,35 @@ def test_those_behind_the_protected_one_have_their_turn_when_it_gives_up() -> No
     assert keys(of) == ["a", "small"]
 
 
+@pytest.mark.parametrize("goes", [Books.abandon, Books.forsake])
+def test_those_behind_the_protected_one_have_their_turn_when_nobody_waits_at_its_place(
+    goes: Callable[[Books, str, float], object],
+) -> None:
+    of = fresh()
+    took(of, "a", 300)
+    waits(of, "large", 700)
+    of.look(machine(130.0))
+    waits(of, "small", 100, 130.0)
+    of.schedule(130.0)
+    goes(of, "large", 130.0)
+    of.schedule(130.0)
+    assert keys(of) == ["a", "small"]
+
+
+def test_a_place_that_is_forsaken_is_given_up_and_one_that_was_not_after_all_is_attended_by_nobody() -> None:
+    of = fresh()
+    took(of, "a", 700)
+    waits(of, "b", 300)
+    of.take_changes()
+    of.forsake("b", 1.0)
+    assert len(of.queue) == 0
+    changes = of.take_changes()
+    assert changes.dropped == ["b"]
+    changes.take_back()
+    assert len(of.queue) == 1
+    assert not of.queue.attended("b")
+
+
 # --- places and connections --------------------------------------------------------------------------------------
 
 
@@ -100,6 +131,24 @@ def test_a_connection_that_does_not_wait_takes_no_place_over() -> None:
     assert isinstance(of.acquire(request("a", 800, connection="c1"), 1.0, wait=False), Waiting)
     of.disconnected("c1", 1.0)
     assert len(of.queue) == 1
+
+
+def test_a_place_that_was_asked_for_again_without_a_connection_ends_with_none_though_nobody_waits_there() -> None:
+    of = fresh()
+    took(of, "all", 800)
+    waits(of, "a", 800, connection="c1")
+    assert isinstance(of.acquire(request("a", 800), 1.0, wait=False), Waiting)
+    of.disconnected("c1", 1.0)
+    assert len(of.queue) == 1
+
+
+def test_what_can_never_start_gets_no_place_and_who_gets_one_is_told_to_all_who_look() -> None:
+    of = fresh()
+    took(of, "all", 800)
+    with pytest.raises(NeverFits):
+        of.acquire(request("huge", 2000), 0.0, wait=True)
+    waits(of, "b", 300)
+    assert of.take_changes().queued == ["b"]
 
 
 def test_a_connection_that_came_back_in_a_step_that_cannot_be_written_did_not() -> None:

@@ -43,6 +43,11 @@ def test_the_whole_vector_of_the_protected_is_kept_from_those_behind() -> None:
     assert behind(of, JobSpec(job_slots=0, providers=CALLS), waiting) == []
 
 
+def test_of_what_the_protected_does_not_ask_for_nothing_is_kept() -> None:
+    of = seen(of=ledger(slots=100))
+    assert behind(of, JobSpec(cpu_millicores=8000, units=(("lic", 3),)), JobSpec(memory_bytes=700)) == []
+
+
 def test_memory_of_a_device_that_shares_main_memory_is_kept_there() -> None:
     of = seen(gpu=gpus(gpu(0, total=None)))
     waiting = JobSpec(gpu=GpuNeed(memory_bytes=700))

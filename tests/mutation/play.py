@@ -36,7 +36,7 @@ LEDGER_FIRST = ["ledger", "books", *ADMISSION]
 SHARED = {
     "holding": LEDGER_FIRST, "objections": ["objections", *LEDGER_FIRST],
     "outlook": ["outlook", *LEDGER_FIRST], "room": ["room", *LEDGER_FIRST],
-    "asked": ["asked", "books"], "changes": ["changes", "books"], "needs": ["needs", *LEDGER_FIRST],
+    "asked": ["asked", "books", "books_turns"], "changes": ["changes", "books"], "needs": ["needs", *LEDGER_FIRST],
     "reasons": LEDGER_FIRST, "containment": ["containment", "machine", "rates"], "slots": LEDGER_FIRST,
     "waiting": ["waiting", "books"], "waiting_line": ["waiting", "books"],
     "waiting_bound": ["waiting", "books", "books_traces"],
