@@ -38,7 +38,7 @@ SHARED = {
     "outlook": ["outlook", *LEDGER_FIRST], "room": ["room", *LEDGER_FIRST],
     "asked": ["asked", "books", "books_turns"], "changes": ["changes", "books"], "needs": ["needs", *LEDGER_FIRST],
     "reasons": LEDGER_FIRST, "containment": ["containment", "machine", "rates"], "slots": LEDGER_FIRST,
-    "waiting": ["waiting", "books"], "waiting_line": ["waiting", "books"],
+    "waiting": ["waiting", "books", "books_turns", "books_hopeless"], "waiting_line": ["waiting", "books"],
     "waiting_bound": ["waiting", "books", "books_traces"],
     "providers": ["providers", "providers_model", "buckets", "adaptive", "changes"],
     "buckets": ["buckets", "providers"],
