@@ -33,6 +33,17 @@ def test_whoever_no_longer_fits_a_lowered_limit_is_sent_away_and_others_start() 
     assert (reason.dimension, reason.needed, reason.available) == ("memory_limit", 350, 200)
 
 
+def test_whoever_no_longer_fits_a_lowered_limit_is_sent_away_though_no_reading_came_since() -> None:
+    before = fresh(limit=400)
+    took(before, "a", 300)
+    waits(before, "big", 350)
+    before.take_changes()
+    after = Books(before._ttl, ledger(limit=200), before.queue, before._asked, before._make)
+    after.expire(1.0)
+    after.schedule(1.0)
+    assert (after.take_changes().dropped, waiting(after)) == (["big"], [])
+
+
 def test_whoever_no_longer_fits_a_smaller_machine_is_sent_away_by_the_reading() -> None:
     of = fresh(queue=AT_ONCE)
     took(of, "a", 300)

@@ -209,6 +209,20 @@ def test_grants_that_cannot_be_written_are_taken_back_into_a_line_that_was_made_
     assert (keys(of), [waiter.key for waiter in of.queue.line(1.0)]) == (["a"], ["b", "c", "d"])
 
 
+def test_newcomers_whose_start_cannot_be_written_passed_nobody() -> None:
+    of = fresh(queue=QueueRule(pass_limit=2))
+    took(of, "a", 300)
+    waits(of, "large", 600)
+    of.take_changes()
+    for now in (1.0, 2.0, 3.0):
+        took(of, "newcomer", 50, now)
+        of.take_changes().take_back()
+    assert of.queue.protected_at(3.0) is None
+    for key in ("first", "second"):
+        took(of, key, 50, 4.0)
+    assert of.queue.protected_at(4.0) is of.queue.find("large")
+
+
 def test_starts_that_cannot_be_written_passed_nobody() -> None:
     of = fresh(queue=QueueRule(pass_limit=3))
     took(of, "a", 300)

@@ -200,6 +200,14 @@ def test_a_higher_class_that_arrives_later_does_not_take_protection_away() -> No
     assert line.protected == waiter(1, LARGE, rank=LOW)
 
 
+def test_a_reading_after_which_the_protected_one_may_still_start_does_not_take_protection_away() -> None:
+    line = queue(waiter(1, LARGE, rank=LOW))
+    line.next(120, busy(8))
+    line.offer(waiter(2, SMALL, since=120, rank=HIGH))
+    assert line.doubt(lambda _: True) == []
+    assert line.protected == waiter(1, LARGE, rank=LOW)
+
+
 def test_after_the_protected_one_the_next_oldest_is_protected() -> None:
     line, machine = queue(waiter(1, LARGE), waiter(2, Need(16), since=0)), busy(16)
     line.next(120, machine)
