@@ -99,7 +99,7 @@ def _laid_over(image: bytearray, log: bytes) -> bytearray:
 def _database(image: bytearray) -> sqlite3.Connection:
     if len(image) > _VERSIONS.stop:
         image[_VERSIONS] = b"\1\1"
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     try:
         connection.deserialize(bytes(image))
         connection.execute("PRAGMA query_only = ON")

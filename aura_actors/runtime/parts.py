@@ -260,7 +260,7 @@ class Parts:
                 held.schedule,
                 rule.data_dir,
                 threads,
-                lambda: QuarantineStore(held.data.quarantine),
+                lambda: QuarantineStore.look(held.data.quarantine),
                 around.wall,
             )
             return Cleanup(

@@ -4,21 +4,26 @@ Owns the tables; blocking, thread-safe, no Trio. What a state means after a kill
 settled by `cleaners.recovery`.
 """
 
+import errno
 import os
 import sqlite3
 import threading
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from aura_actors.cleaners import snapshot
 from aura_actors.cleaners.journal import Folder, Haul, Journal, Move, Recorded, State
+from aura_actors.cleaners.roots import Declined
 from aura_actors.errors import StoreUnavailable
 from aura_actors.stores.reserve import Reserve
-from aura_actors.stores.sqlite import open_database, transaction
+from aura_actors.stores.sqlite import check_version, open_database, transaction
+
+T = TypeVar("T")
 
 SCHEMA = (
     """
@@ -61,6 +66,7 @@ SCHEMA = (
     ) STRICT, WITHOUT ROWID;
     """,
 )
+NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _COLUMNS = "folder, name, kind, inode, size_bytes, allocated_bytes, modified_ns, mode"
 
 
@@ -74,48 +80,63 @@ class Held(msgspec.Struct, frozen=True):
 class QuarantineStore(Journal):
     """The file of the quarantine. `StoreUnavailable` names its path.
 
-    Opened for `reading` it makes no call that modifies anything, and sees what was there when the last process that
-    wrote to it ended in order; a file that is not there yet is an empty one. Otherwise it finds room for itself
-    also on a full disk: a reserve beside the file is given up for as long as it is open.
+    A write for which the disk has no room is tried again with a part of a reserve given up, which lies beside it.
+    Opened for `reading` it makes no call that modifies anything; a file that is not there yet is an empty one.
     """
 
-    def __init__(self, path: str | Path, *, reading: bool = False) -> None:
+    def __init__(self, path: str | Path, *, reading: bool = False, spending: bool = True) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._reserve = None if reading else Reserve(Path(f"{path}-reserve"))
+        self._reading_only = reading
+        self._spending = spending and not reading
+        self._reserve = Reserve(Path(f"{path}-reserve"))
         try:
-            if self._reserve is None:
-                self._connection = _open_untouched(Path(path))
-            else:
-                self._reserve.spend()
-                self._connection = open_database(path, schema=SCHEMA, synchronous="FULL")
-        except (sqlite3.Error, OSError) as error:
+            self._connection = _open_untouched(Path(path)) if reading else self._with_room(self._open)
+        except (sqlite3.Error, OSError, Declined) as error:
             raise self._unavailable(error) from error
+
+    @classmethod
+    def look(cls, path: str | Path) -> "QuarantineStore":
+        """Opened for a few questions, which are no reason to give anything up: where the disk has not even room for
+        the files that belong to a log, they are asked of what is read into memory."""
+        try:
+            return cls(path, spending=False)
+        except StoreUnavailable:
+            return cls(path, reading=True)
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._connection.close()
-        if self._reserve is not None:
+        if not self._reading_only:
             self._reserve.renew()
+
+    def _open(self) -> sqlite3.Connection:
+        return open_database(self._path, schema=SCHEMA, synchronous="FULL")
 
     def open_haul(self, run_id: str, task: str, root: str) -> int:
         """As the journal says."""
-        with self._writing() as db:
+
+        def open_haul(db: sqlite3.Connection) -> int:
             made = db.execute(
                 "INSERT INTO haul (run_id, task, root) VALUES (?, ?, ?)", (run_id, task, os.fsencode(root))
             )
             assert made.lastrowid is not None
             return made.lastrowid
 
+        return self._write(open_haul)
+
     def intend(self, haul: int, folders: Sequence[Folder], moves: Sequence[Move]) -> Sequence[int]:
         """As the journal says."""
-        with self._writing() as db:
+
+        def intend(db: sqlite3.Connection) -> Sequence[int]:
             db.executemany(
                 "INSERT INTO folder (haul, number, parent, name, mode) VALUES (?, ?, ?, ?, ?)",
                 [(haul, f.number, f.parent, os.fsencode(f.name), f.mode) for f in folders],
             )
             return [_insert(db, haul, move) for move in moves]
+
+        return self._write(intend)
 
     def doom(self, seqs: Sequence[int]) -> None:
         """As the journal says."""
@@ -135,7 +156,8 @@ class QuarantineStore(Journal):
         now_ns: int,
     ) -> None:
         """As the journal says."""
-        with self._writing() as db:
+
+        def settle(db: sqlite3.Connection) -> None:
             db.executemany(
                 "UPDATE move SET state = 'quarantined', since_ns = ? WHERE seq = ?",
                 [(now_ns, seq) for seq in quarantined],
@@ -143,11 +165,16 @@ class QuarantineStore(Journal):
             gone = [(seq,) for seqs in (purged, restored, forgotten) for seq in seqs]
             db.executemany("DELETE FROM move WHERE seq = ?", gone)
 
+        self._write(settle)
+
     def tidy(self, now_ns: int) -> None:
         """As the journal says."""
-        with self._writing() as db:
+
+        def tidy(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM haul WHERE NOT EXISTS (SELECT 1 FROM move WHERE haul = haul.number)")
             db.execute("UPDATE move SET since_ns = ?1 WHERE since_ns > ?1", (now_ns,))
+
+        self._write(tidy)
 
     def hauls(self, run_id: str | None = None) -> Sequence[Haul]:
         """As the journal says."""
@@ -197,33 +224,53 @@ class QuarantineStore(Journal):
 
     def sighted(self, task: str, keys: Sequence[bytes], now_ns: int, *, record: bool) -> Sequence[int]:
         """As the journal says."""
-        with self._writing() if record else self._reading() as db:
+
+        def look(db: sqlite3.Connection) -> Sequence[int]:
             found = [
                 db.execute("SELECT first_ns FROM sighting WHERE task = ? AND key = ?", (task, key)).fetchone()
                 for key in keys
             ]
             # A stamp from the future is of a clock that was wrong: counted from now.
-            first = [now_ns if row is None else min(row[0], now_ns) for row in found]
-            if record:
-                db.executemany(
-                    "INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?)",
-                    [(task, key, seen, now_ns) for key, seen in zip(keys, first, strict=True)],
-                )
-        return first
+            return [now_ns if row is None else min(row[0], now_ns) for row in found]
+
+        def look_and_record(db: sqlite3.Connection) -> Sequence[int]:
+            first = look(db)
+            db.executemany(
+                "INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?)",
+                [(task, key, seen, now_ns) for key, seen in zip(keys, first, strict=True)],
+            )
+            return first
+
+        if record:
+            return self._write(look_and_record)
+        with self._reading() as db:
+            return look(db)
 
     def forget_sightings(self, task: str, before_ns: int) -> None:
         """As the journal says."""
-        with self._writing() as db:
-            db.execute("DELETE FROM sighting WHERE task = ? AND last_ns < ?", (task, before_ns))
+        self._write(lambda db: db.execute("DELETE FROM sighting WHERE task = ? AND last_ns < ?", (task, before_ns)))
 
     def _set_state(self, state: State, seqs: Sequence[int]) -> None:
-        with self._writing() as db:
-            db.executemany("UPDATE move SET state = ? WHERE seq = ?", [(state, seq) for seq in seqs])
+        self._write(
+            lambda db: db.executemany("UPDATE move SET state = ? WHERE seq = ?", [(state, seq) for seq in seqs])
+        )
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db, transaction(db):
-            yield db
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def transact() -> T:
+            with transaction(self._connection) as db:
+                return work(db)
+
+        with self._reading():
+            return self._with_room(transact)
+
+    def _with_room(self, action: Callable[[], T]) -> T:
+        """Do it; while the disk has no room for it, once more with a part of the reserve given up."""
+        while True:
+            try:
+                return action()
+            except (sqlite3.Error, OSError) as error:
+                if not (self._spending and _wants_room(error) and self._reserve.spend()):
+                    raise
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -237,13 +284,30 @@ class QuarantineStore(Journal):
         return StoreUnavailable(f"the journal of the quarantine {self._path} cannot be used: {error}")
 
 
+def _wants_room(error: Exception) -> bool:
+    """Whether a write failed because the disk is full. Of any other error nothing may be tried again: what a disk
+    refused once to make durable is lost, even where it says the next time that it did."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    return getattr(error, "sqlite_errorcode", None) in NO_ROOM
+
+
 def _open_untouched(path: Path) -> sqlite3.Connection:
-    if path.exists() and path.stat().st_size:
-        # Only so does SQLite not make the files that belong to a write-ahead log.
-        uri = f"file:{urllib.parse.quote(str(path))}?mode=ro&immutable=1"
-        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    connection.executescript("".join(SCHEMA))
+    if not path.exists() or not path.stat().st_size:
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.executescript("".join(SCHEMA))
+        return connection
+    if path.stat().st_size <= snapshot.LARGEST_BYTES:
+        connection = snapshot.load(str(path))
+    else:
+        # Without what a killed process left in the log; only so does SQLite not make the files that belong to it.
+        uri = f"file:{urllib.parse.quote(os.fsencode(path))}?mode=ro&immutable=1"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        check_version(connection, path, SCHEMA)
+    except BaseException:  # raised again: nothing stays open
+        connection.close()
+        raise
     return connection
 
 

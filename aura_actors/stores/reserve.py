@@ -1,7 +1,7 @@
 """A little space that is kept aside while there is some, for the run that has to make room when there is none.
 
-Owns one file, which is given up when its disk is full and taken again when it is not. Refuses to know what the
-space is for.
+Owns one file, which is given up part by part for writes that failed, and taken again when there is room. Refuses to
+know what is written.
 """
 
 import os
@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 RESERVED_BYTES = 4 * 1024 * 1024
+PARTS = 8
+"""Another program that fills the disk may take a part before we do; so not all of it goes at once."""
 
 
 class Reserve:
@@ -18,21 +20,31 @@ class Reserve:
         self._path = path
         self._size_bytes = size_bytes
 
-    def spend(self) -> None:
-        """Give the space up where so much is not free anyway. Raises `OSError`."""
-        if self._free_bytes() < self._size_bytes:
-            self._path.unlink(missing_ok=True)
+    def spend(self) -> bool:
+        """Give up a part of it, for a write that failed; False where nothing is left. Raises `OSError`."""
+        try:
+            left = self._path.stat().st_size - self._size_bytes // PARTS
+        except FileNotFoundError:
+            return False
+        if left > 0:
+            os.truncate(self._path, left)
+        else:
+            self._path.unlink()
+        return True
 
     def renew(self) -> None:
-        """Take it again, where twice as much is free. That it cannot be had is no error."""
+        """Have all of it again, where twice as much is free. That it cannot be had is no error."""
         with suppress(OSError):
-            if self._path.exists() or self._free_bytes() < 2 * self._size_bytes:
+            if self._is_whole() or self._free_bytes() < 2 * self._size_bytes:
                 return
-            made = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            made = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(made, 0, self._size_bytes)
             finally:
                 os.close(made)
+
+    def _is_whole(self) -> bool:
+        return self._path.exists() and self._path.stat().st_size >= self._size_bytes
 
     def _free_bytes(self) -> int:
         space = os.statvfs(self._path.parent)

@@ -61,13 +61,19 @@ def _private(path: Path) -> None:
             path.chmod(0o600)
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, schema: Sequence[str]) -> None:
+def check_version(connection: sqlite3.Connection, path: str | Path, schema: Sequence[str]) -> int:
+    """The version of a file. Raises `InvalidValue` for a newer one than `schema` brings it to."""
     with closing(connection.execute("PRAGMA user_version")) as cursor:
         (version,) = cursor.fetchone()
     if version > len(schema):
         raise InvalidValue(
             f"{path} is of version {version}, this program knows {len(schema)}: it was written by a newer one"
         )
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, schema: Sequence[str]) -> None:
+    version = check_version(connection, path, schema)
     for number, script in enumerate(schema[version:], start=version + 1):
         try:
             connection.executescript(f"BEGIN IMMEDIATE;\n{script}\n;PRAGMA user_version = {number};COMMIT;")

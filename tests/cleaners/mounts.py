@@ -8,11 +8,13 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 
 from aura_actors.cleaners import Purge, Swept
 from aura_actors.stores.quarantine import QuarantineStore
+from aura_actors.stores.reserve import Reserve
 from tests.cleaners.conftest import Yard
 
 
@@ -68,16 +70,57 @@ def full(yard: Yard) -> Swept:
     return yard.sweep()
 
 
+def fill(yard: Yard) -> None:
+    """Take every block that is free, as a program that goes on and on would."""
+    with open(yard.data_dir / "fill", "ab", buffering=0) as file, suppress(OSError):  # noqa: PTH123
+        while True:
+            file.write(b"x" * 4096)
+
+
+def room_is_made(yard: Yard) -> Swept:
+    """A run and the emptying of quarantine, in a process that begins with the disk as it is."""
+    yard.journal = QuarantineStore(yard.data_dir / "quarantine.db")
+    yard.sweep()
+    return yard.run(Purge(), urgent=True)
+
+
 def no_block_left(yard: Yard) -> Swept:
     """The disk is full to the last block, and an ordinary run has kept its reserve."""
     yard.file("a", content="x" * 4096)
     yard.journal.close()
-    with open(yard.data_dir / "fill", "wb", buffering=0) as fill, suppress(OSError):  # noqa: PTH123
-        while True:
-            fill.write(b"x" * 4096)
-    yard.journal = QuarantineStore(yard.data_dir / "quarantine.db")
-    yard.sweep()
-    return yard.run(Purge(), urgent=True)
+    fill(yard)
+    return room_is_made(yard)
+
+
+def kept_full(yard: Yard) -> Swept:
+    """Another program takes whatever becomes free, for as long as the daemon only looks."""
+    yard.file("a", content="x" * 4096)
+    yard.journal.close()
+    for _ in range(3):
+        fill(yard)
+        journal = QuarantineStore.look(yard.data_dir / "quarantine.db")
+        journal.held()
+        fill(yard)
+        journal.close()
+    fill(yard)
+    return room_is_made(yard)
+
+
+def raced(yard: Yard) -> Swept:
+    """The other program is faster, three times, also while a run is at it."""
+    left, spend = [3], Reserve.spend
+
+    def spend_too_late(reserve: Reserve) -> bool:
+        had = spend(reserve)
+        if left[0]:
+            left[0] -= 1
+            fill(yard)
+        return had
+
+    with patch.object(Reserve, "spend", spend_too_late):
+        swept = kept_full(yard)
+    assert left == [0]
+    return swept
 
 
 CASES = {
@@ -87,8 +130,11 @@ CASES = {
     "quarantine": quarantine,
     "full": full,
     "no-block-left": no_block_left,
+    "kept-full": kept_full,
+    "raced": raced,
 }
-FILE_SYSTEMS = {"full": "nr_inodes=16", "no-block-left": "size=16m"}
+FULL = "size=16m"
+FILE_SYSTEMS = {"full": "nr_inodes=16", "no-block-left": FULL, "kept-full": FULL, "raced": FULL}
 
 
 def main() -> None:

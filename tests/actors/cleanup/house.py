@@ -165,7 +165,7 @@ class House:
             self.store,
             rule.data_dir,
             self.limiters[1],
-            lambda: QuarantineStore(rule.journal),
+            lambda: QuarantineStore.look(rule.journal),
             world.wall,
         )
         return Cleanup(rule, world, archive=archive, disks=self.disks, state=self.state, publish=self.publish)
