@@ -13,6 +13,7 @@ import psutil
 import pytest
 import trio
 
+from aura_actors.actors.cleanup.child import TooLong
 from aura_actors.cleaners import ActionLogs, Ground, create_layout, prepare_root
 from aura_actors.kernel.worker import WorkerEnded
 from aura_actors.workers import sweep_frames as f
@@ -168,6 +169,20 @@ async def test_pins_that_come_while_a_run_goes_on_are_heeded(place: Ground1) -> 
             reply = await child.ask(f.Step(seconds=0.01, pins=(str(held),)))
     assert place.files() == {held.name}
     assert reply.swept.kept == {"pinned": 1}
+
+
+async def test_what_no_frame_can_hold_is_not_sent_and_the_process_goes_on(place: Ground1) -> None:
+    place.fill(300)
+    held = str(place.root / "file-00299")
+    many = [held, *(f"/{number:0>4000}" for number in range(1_100))]
+    async with process() as child:
+        with pytest.raises(TooLong, match="at most 4194304"):
+            await child.ask(place.begin(pins=many))
+        assert len(place.files()) == 300
+        reply = await child.ask(place.begin(pins=many[:1_000]))
+        with pytest.raises(TooLong):
+            await child.ask(f.Step(seconds=0.01, pins=tuple(many)))
+        assert (await to_the_end(child, reply)).swept.kept == {"pinned": 1}
 
 
 async def test_a_journal_that_cannot_be_used_is_a_failed_run_with_a_sentence(place: Ground1) -> None:

@@ -305,7 +305,6 @@ class Cleanup(Actor[m.CleanupMessage]):
             now_ns=int(self._around.wall() * 1e9) if flight.dry_run else self._around.read_now(),
             nice=self._rule.nice,
             dry_run=flight.dry_run,
-            pins=self._around.pins(),
             urgent=flight.urgent,
         )
 

@@ -18,11 +18,18 @@ _REQUEST = msgspec.msgpack.Encoder()
 _REPLY: msgspec.msgpack.Decoder[sweep_frames.Reply] = msgspec.msgpack.Decoder(sweep_frames.Reply)
 
 
+class TooLong(Exception):
+    """No frame can hold a request. It was not sent, and whoever was to be asked can be asked something else."""
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(f"{size_bytes} bytes, and at most {frames.MAX_FRAME_BYTES} can be handed over")
+
+
 class Hand(Protocol):
     """Whoever does a run."""
 
     async def ask(self, request: sweep_frames.Request) -> sweep_frames.Reply:
-        """One step. Raises `WorkerEnded`, or `msgspec.MsgspecError` for an answer that is none."""
+        """One step. Raises `WorkerEnded`, `TooLong`, or `msgspec.MsgspecError` for an answer that is none."""
         ...
 
     async def end(self) -> bool:
@@ -70,7 +77,10 @@ class Child(Hand):
 
     async def ask(self, request: sweep_frames.Request) -> sweep_frames.Reply:
         """One step."""
-        return _REPLY.decode(await self._worker.ask(_REQUEST.encode(request)))
+        frame = _REQUEST.encode(request)
+        if len(frame) > frames.MAX_FRAME_BYTES:
+            raise TooLong(len(frame))
+        return _REPLY.decode(await self._worker.ask(frame))
 
     async def end(self) -> bool:
         """End it: it leaves by itself when nobody asks any more."""

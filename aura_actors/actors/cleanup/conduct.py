@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from aura_actors.actors.cleanup.child import Hand
+from aura_actors.actors.cleanup.child import Hand, TooLong
 from aura_actors.actors.cleanup.given import CleanupRule, CleanupWorld
 from aura_actors.cleaners import Progress, Swept
 from aura_actors.cleaners.sweep import Outcome
@@ -32,6 +32,7 @@ class Conductor:
         if self._stuck is not None and not await self._stuck.end():
             return _ended("failed", "the process of an earlier run hangs in the kernel and cannot be ended")
         self._stuck = None
+        begin = msgspec.structs.replace(begin, pins=self._pins(begin.work))
         last = Progress(phase="", scanned=0, removed=0, freed_bytes=0, total=None)
 
         def tell(progress: Progress) -> None:
@@ -45,6 +46,8 @@ class Conductor:
             return _ended("failed", f"no process can be started: {error.strerror}")
         try:
             return await self._converse(hand, begin, stop, tell)
+        except TooLong as refusal:
+            return _ended("declined", _unheeded(begin.pins, refusal))
         except WorkerEnded as failure:
             return _ended("interrupted", f"the process that did it is gone: {failure}", last)
         except msgspec.MsgspecError as failure:
@@ -64,13 +67,27 @@ class Conductor:
         while isinstance(reply, f.Working):
             told(reply.progress)
             await self._rest(worked_seconds, stop)
-            now_held = self._around.pins()
+            before, pins = pins, self._pins(begin.work)
             request = f.Step(
-                seconds=self._rule.step_seconds, pins=None if now_held is pins or now_held == pins else now_held
+                seconds=self._rule.step_seconds, pins=None if pins is before or pins == before else pins
             )
-            pins = now_held
-            reply, worked_seconds = await self._ask(hand, f.Stop() if stop.is_set() else request)
+            try:
+                reply, worked_seconds = await self._ask(hand, f.Stop() if stop.is_set() else request)
+            except TooLong as refusal:
+                return await self._stop(hand, _unheeded(pins, refusal))
         return reply
+
+    def _pins(self, work: f.Work) -> tuple[str, ...]:
+        """What the work must leave alone now. An undo takes nothing away, so what jobs hold is nothing to it."""
+        return () if isinstance(work, f.Undo) else self._around.pins()
+
+    async def _stop(self, hand: Hand, why: str) -> f.Ended:
+        """The end of a run that must not take another step."""
+        reply, _ = await self._ask(hand, f.Stop())
+        assert isinstance(reply, f.Ended)
+        if reply.swept.outcome != "interrupted":
+            return reply
+        return msgspec.structs.replace(reply, swept=msgspec.structs.replace(reply.swept, detail=why))
 
     async def _ask(self, hand: Hand, request: f.Request) -> tuple[f.Reply, float]:
         began = trio.current_time()
@@ -83,6 +100,11 @@ class Conductor:
         busy = busy_with(self._around.load(), self._rule.manners) is not None
         with trio.move_on_after(rest_seconds(worked_seconds, busy=busy)):
             await stop.wait()
+
+
+def _unheeded(pins: tuple[str, ...], refusal: TooLong) -> str:
+    """What of jobs cannot be handed over cannot be left alone."""
+    return f"the {len(pins)} paths that jobs hold are too much to be left alone one by one: {refusal}"
 
 
 def _ended(outcome: Outcome, detail: str, far: Progress | None = None) -> f.Ended:

@@ -13,6 +13,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from aura_actors.actors.cleanup import Archive, Cleanup, CleanupRule, CleanupWorld, DiskPressure, Hand
+from aura_actors.actors.cleanup.child import TooLong
 from aura_actors.cleaners import AnyCleaner, Progress, Swept, TempFiles
 from aura_actors.cleaners.space import Fullness
 from aura_actors.domain.flights import Errand
@@ -51,6 +52,8 @@ class Script:
         self.undone = Swept(outcome="done", restored=1)
         """What comes of an undo; what it leaves out stays in no quarantine."""
         self.dies_after: int | None = None
+        self.most_pins = 1_000
+        """That can be handed over at once."""
         self.refuses_to_end = False
         self.fails_to_start = False
         self.begun: list[f.Begin] = []
@@ -72,6 +75,8 @@ class ScriptedHand(Hand):
 
     async def ask(self, request: f.Request) -> f.Reply:
         script = self._script
+        if len(getattr(request, "pins", None) or ()) > script.most_pins:
+            raise TooLong(script.most_pins)
         script.asked.append(request)
         script.asked_at.append(trio.current_time())
         if isinstance(request, f.Begin):

@@ -6,6 +6,7 @@ from trio.testing import MockClock
 from aura_actors.cleaners import Swept
 from aura_actors.errors import StoreUnavailable
 from aura_actors.messages.cleanup import FindRun, UndoRun
+from aura_actors.workers import sweep_frames as f
 from tests.actors.cleanup.house import HOUR, House, ask_run, report_of
 
 NO_DATABASE = b"not a database" * 1_000
@@ -64,6 +65,41 @@ async def test_a_store_that_cannot_be_read_declines_everything_until_it_can(
         await house.pass_time(mock_clock, 15)
         assert house.state.value.problems == []
         assert (await report_of(await ask_run(ref))).outcome == "done"
+
+
+async def test_what_jobs_hold_and_cannot_be_handed_over_declines_the_run_and_says_so(
+    house: House, mock_clock: MockClock
+) -> None:
+    """What is not known to be left alone is not begun with; the process was not asked, and is no worse for it."""
+    house.script.takes, house.script.most_pins = True, 2
+    async with house.life() as ref:
+        taken = await report_of(await ask_run(ref))
+        house.pins = ("/a", "/b", "/c")
+        # What takes nothing away is kept from by nothing.
+        undone = await report_of(await ref.ask(UndoRun(taken.run_id), within=5))
+        assert undone.restored == 1
+        report = await report_of(await ask_run(ref))
+        assert report.outcome == "declined"
+        assert "3 paths that jobs hold" in str(report.detail)
+        assert len(house.script.begun) == 2
+        house.pins = ("/a",)
+        assert (await report_of(await ask_run(ref))).outcome == "done"
+
+
+async def test_a_run_takes_no_step_more_when_jobs_come_to_hold_more_than_can_be_handed_over(
+    house: House, mock_clock: MockClock
+) -> None:
+    house.script.steps, house.script.step_seconds, house.script.most_pins = 100, 1.0, 2
+    async with house.life() as ref:
+        run = await ask_run(ref)
+        await house.pass_time(mock_clock, 1.0)
+        house.pins = ("/a", "/b", "/c")
+        for _ in range(4):
+            await house.pass_time(mock_clock, 1.0)
+        report = await report_of(run)
+        assert (report.outcome, report.removed) == ("interrupted", 2)
+        assert "3 paths that jobs hold" in str(report.detail)
+    assert isinstance(house.script.asked[-1], f.Stop)
 
 
 def fill(house: House) -> None:
