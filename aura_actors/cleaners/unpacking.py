@@ -12,6 +12,7 @@ from typing import IO
 
 from aura_actors.cleaners.contents import steps_below
 from aura_actors.cleaners.cursor import open_directory
+from aura_actors.cleaners.made_again import make_again
 from aura_actors.cleaners.sealing import CHUNK_BYTES, Draft, chunks, drop_draft, open_file
 from aura_actors.cleaners.segments import Damaged
 from aura_actors.cleaners.tarball import Manifest, Member, open_archive, path_text
@@ -68,7 +69,7 @@ def _put_back(root_fd: int, steps: list[str], member: Member, content: IO[bytes]
         name = steps[-1]
         match member.kind:
             case "directory":
-                _make_folder(folder_fd, name, member.mode)
+                make_again(name, member.mode, folder_fd)
             case "symlink":
                 _make_link(folder_fd, name, path_text(member.target))
             case _:
@@ -82,7 +83,7 @@ def _folder(root_fd: int, steps: list[str]) -> int:
     fd = os.dup(root_fd)
     try:
         for step in steps:
-            _make_folder(fd, step, 0o700)
+            make_again(step, 0o700, fd)
             inner = open_directory(step, dir_fd=fd)
             os.close(fd)
             fd = inner
@@ -90,14 +91,6 @@ def _folder(root_fd: int, steps: list[str]) -> int:
         os.close(fd)
         raise
     return fd
-
-
-def _make_folder(folder_fd: int, name: str, mode: int) -> None:
-    try:
-        os.mkdir(name, mode, dir_fd=folder_fd)
-    except FileExistsError:
-        return  # what it is shows when it is entered
-    os.chmod(name, mode, dir_fd=folder_fd)  # whatever the umask says
 
 
 def _make_link(folder_fd: int, name: str, target: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from aura_actors.cleaners.cursor import Cursor, Place, Places, open_directory
 from aura_actors.cleaners.journal import Folder, Move, Recorded
+from aura_actors.cleaners.made_again import make_again
 from aura_actors.cleaners.renaming import move_back
 from aura_actors.cleaners.tree import Tree, shown_path
 from aura_actors.domain.retention import Keep
@@ -65,7 +66,7 @@ class WayBack:
     def _put(self, recorded: Recorded) -> None:
         item = recorded.move
         if item.kind == "directory":
-            _make(item.name, item.mode, self._cursor.fd)
+            make_again(item.name, item.mode, self._cursor.fd)
         else:
             assert self._trash_fd is not None
             move_back(str(recorded.seq), self._trash_fd, item.name, self._cursor.fd)
@@ -83,11 +84,8 @@ class WayBack:
         return reason
 
     def _find_or_make(self, folder: Folder) -> Place:
-        try:
-            fd = open_directory(folder.name, dir_fd=self._cursor.fd)
-        except FileNotFoundError:
-            _make(folder.name, folder.mode, self._cursor.fd)
-            fd = open_directory(folder.name, dir_fd=self._cursor.fd)
+        make_again(folder.name, folder.mode, self._cursor.fd)
+        fd = open_directory(folder.name, dir_fd=self._cursor.fd)
         try:
             found = os.fstat(fd)
         finally:
@@ -100,13 +98,3 @@ class WayBack:
             device=found.st_dev,
             inode=found.st_ino,
         )
-
-
-def _make(name: str, mode: int, dir_fd: int) -> None:
-    """A directory with these permissions, whatever the umask. One that is there already is as good."""
-    try:
-        os.mkdir(name, 0o700, dir_fd=dir_fd)
-    except FileExistsError:
-        os.close(open_directory(name, dir_fd=dir_fd))  # raises NotADirectoryError for anything else
-        return
-    os.chmod(name, mode, dir_fd=dir_fd)

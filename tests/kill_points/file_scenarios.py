@@ -37,7 +37,7 @@ from aura_actors.stores.quarantine import QuarantineStore
 
 HOUR_NS = 3_600 * 10**9
 FILES = {"a": "one", "x/b": "two", "x/y/c": "three", "x/y/odd\n\udcff": "four", "z/only/d": "five"}
-FOLDERS = {"x": 0o755, "x/y": 0o750, "z": 0o700, "z/only": 0o711, "empty": 0o755}
+FOLDERS = {"x": 0o777, "x/y": 0o2750, "z": 0o700, "z/only": 0o711, "empty": 0o1777}
 LINK = ("x/link", "../a")
 
 
@@ -152,10 +152,11 @@ class TakeBack(Take):
         attempt(place, Undo("first"), "undo")
 
     def check(self, place: Path, *, whole: bool) -> None:
-        """Nothing is lost, and in the end all is back."""
+        """Nothing is lost, and all is back, as it was: after a second undo, where the first was killed."""
         check_nothing_lost(place, may_be_gone=False)
-        if whole:
-            check_all_is_back(place)
+        if not whole:
+            run(place, Undo("first"), "again")
+        check_all_is_back(place)
         check_the_rest_and_back(place)
 
 

@@ -5,6 +5,7 @@ every project's files are at their origin, in quarantine, or in an archive that 
 """
 
 import sqlite3
+import stat
 import tarfile
 import time
 from collections import Counter
@@ -33,6 +34,7 @@ from aura_actors.cleaners.tree import opened as opened_tree
 from aura_actors.errors import StoreUnavailable
 from tests.cleaners.household import Household, tree
 
+FOLDERS = {".": 0o2777, "sub": 0o1771}
 FILES = {"a.txt": "alpha" * 300, "sub/b.txt": "beta", "sub/empty": ""}
 
 
@@ -179,7 +181,9 @@ class Archive(RecordScenario):
 
     def fill(self, house: Household) -> None:
         """One project that goes and one that does not."""
-        house.project("p1", self.status, files=FILES)
+        made = house.project("p1", self.status, files=FILES)
+        for name, mode in FOLDERS.items():
+            (made / name).chmod(mode)
         house.upload("p1", "u.bin", "uploaded")
         house.project("p2", "running")
 
@@ -206,7 +210,10 @@ class Archive(RecordScenario):
     def is_as_before(self, house: Household) -> None:
         """Rows and files."""
         assert house.status("p1") == self.status
-        assert tree(house.data_dir / "projects/p1") == FILES
+        folder = house.data_dir / "projects/p1"
+        assert tree(folder) == FILES
+        modes = {name: stat.S_IMODE((folder / name).stat().st_mode) for name in FOLDERS}
+        assert modes == FOLDERS, modes
         assert len(house.rows("uploads")) == 1
         assert house.archives() == []
 
