@@ -7,6 +7,7 @@ the business of `walk` and `removal`.
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from aura_actors.cleaners.base import BATCH, Bench
+from aura_actors.cleaners.foresight import foreseen
 from aura_actors.cleaners.removal import Recheck, Removal
 from aura_actors.cleaners.tree import Tree
 from aura_actors.cleaners.walk import Objection, Uses, Walk
@@ -43,6 +44,8 @@ def remove_aged(
     planned = draft.finish()
     if sift is not None:
         planned = yield from _sifted(planned, sift)
+    if bench.dry_run:
+        planned = yield from foreseen(bench, tree, planned)
     for reason, count in planned.kept.items():
         books.keep(reason, count)
     if bench.dry_run:

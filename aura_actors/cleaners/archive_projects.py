@@ -13,11 +13,11 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import msgspec
 
-from aura_actors.cleaners.archiving import Sealed, sources_of, unchanged_since, uploads_of, write_archive
+from aura_actors.cleaners.archiving import Sealed, Source, sources_of, unchanged_since, uploads_of, write_archive
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.clearing import clear, clear_after_kill, verified
 from aura_actors.cleaners.contents import Busy, Contents, Reader, steps_below
-from aura_actors.cleaners.database import Inserted, insert_rows, open_application, read, rehearsal, write
+from aura_actors.cleaners.database import Inserted, insert_rows, open_application, read, write
 from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectRows
 from aura_actors.cleaners.restore import NOT_BACK, end_archive, not_back, rows_back
@@ -58,9 +58,11 @@ class ArchiveProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task
         """Take up what a killed run left, then one project after the other."""
         with open_workshop(self, bench) as shop:
             archiver = _Archiver(self, shop)
-            if not bench.dry_run:
+            if bench.dry_run:
+                shop.leave_rest_open(NAME)
+            else:
                 yield from archiver.take_up()
-            yield from shop.go_through(archiver.deal)
+            yield from shop.go_through(archiver.deal, archiver.rehearse)
 
     def recover(self, bench: Bench) -> Iterator[None]:
         """Only take up what a killed run left."""
@@ -95,8 +97,7 @@ class _Archiver:
     def deal(self, project: Project, contents: Contents) -> Iterator[None]:
         """Archive one project. Raises what is wrong with it, and then it is as it was."""
         self._demand_room(contents)
-        with rehearsal(self._shop.connection):
-            self._shop.tables.delete_children(project.id)
+        self._shop.rehearse_rows(lambda: self._shop.tables.delete_children(project.id))
         entry = self._claim(project)
         committed = False
         try:
@@ -110,6 +111,17 @@ class _Archiver:
         self._bench.books.free()  # the project's row; the files are counted as they go
         yield
         yield from clear(self._shop, entry, project, contents, archived=self._options.archived)
+
+    def rehearse(self, project: Project, contents: Contents) -> Iterator[None]:
+        """What `deal` would raise before anything has gone, with nothing written."""
+        self._demand_room(contents)
+        self._shop.rehearse_rows(lambda: self._shop.tables.delete_children(project.id))
+        with self._sources(self._read(project), contents) as sources:
+            for source in sources:
+                if source.open is not None:
+                    with source.open():
+                        pass  # nobody writes to it, and it is what was scanned
+                yield
 
     def take_up(self) -> Iterator[None]:
         """Drop drafts; go on with what is sealed; give the rest its status back."""
@@ -191,6 +203,17 @@ class _Archiver:
         self, file: str, project: Project, rows: ProjectRows, contents: Contents
     ) -> Generator[None, None, Sealed]:
         shop = self._shop
+        with self._sources(rows, contents) as sources:
+            return (
+                yield from write_archive(
+                    shop.archive, file, project.id, rows, sources, lambda: unchanged_since(shop.tree, contents)
+                )
+            )
+
+    @contextlib.contextmanager
+    def _sources(self, rows: ProjectRows, contents: Contents) -> Iterator[list[Source]]:
+        """Everything that goes into the archive. Raises `Busy` where an upload cannot."""
+        shop = self._shop
         reader = Reader(shop.tree)
         with contextlib.ExitStack() as stack:
             stack.callback(reader.close)
@@ -201,11 +224,7 @@ class _Archiver:
                     opened(self._bench, self._options.uploads_under(self._bench.data_dir))
                 )
                 sources.extend(uploads_of(uploads, paths))
-            return (
-                yield from write_archive(
-                    shop.archive, file, project.id, rows, sources, lambda: unchanged_since(shop.tree, contents)
-                )
-            )
+            yield sources
 
     def _commit(self, project: Project, rows: ProjectRows, entry: Entry, sealed: Sealed) -> Entry:
         shop = self._shop

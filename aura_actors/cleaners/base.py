@@ -26,6 +26,7 @@ BATCH = 64
 """Items between two commits of the journal; work yields at least as often."""
 LOOKS = 256
 """Entries that a scan looks at between two yields."""
+SETTLED_FIRST = "a real run first settles what a killed one left, which is not in this list"
 QUARANTINE_SECONDS = 86_400.0
 
 
@@ -59,6 +60,8 @@ class Books:
         """Items that the phase has before it, where that is known."""
         self.total_bytes: int | None = None
         """And the size of all that is to go."""
+        self.unknown: list[str] = []
+        """What a dry run cannot say before it is done, in sentences."""
         self.listing: list[Listed] = []
         self.list_at_most = list_at_most
         self._listed_bytes = 0
@@ -87,6 +90,11 @@ class Books:
         if len(self.failures) < MOST_FAILURES:
             text = error if isinstance(error, str) else error.strerror or type(error).__name__
             self.failures[shown_text(path)] = shown_text(text)
+
+    def leave_open(self, sentence: str) -> None:
+        """A dry run cannot know this."""
+        if sentence not in self.unknown:
+            self.unknown.append(sentence)
 
     def list(self, path: str, size_bytes: int | None, keep: Keep | None = None) -> None:
         """A line for the listing of a dry run, as long as there is room; the path as it is shown."""

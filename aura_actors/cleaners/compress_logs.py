@@ -13,7 +13,7 @@ from typing import ClassVar
 from aura_actors.cleaners.base import Bench, Every, FolderOptions
 from aura_actors.cleaners.contents import Busy
 from aura_actors.cleaners.cursor import Cursor
-from aura_actors.cleaners.gzipping import PREFIX, Compressed, compress
+from aura_actors.cleaners.gzipping import PREFIX, Compressed, compress, is_compressed, obstacle
 from aura_actors.cleaners.live import live_projects_left_alone
 from aura_actors.cleaners.removal import Removal
 from aura_actors.cleaners.sealing import drop_drafts
@@ -93,11 +93,26 @@ class _Compressing:
             if stays is not None:
                 self._bench.books.keep(stays)
             elif self._bench.dry_run:
-                self._bench.books.free()
-                self._bench.books.list(self._tree.shown(log.parent, log.name), log.size_bytes)
+                self._pretend(log)
             else:
                 yield from self._compress(log)
             yield
+
+    def _pretend(self, log: Item) -> None:
+        books = self._bench.books
+        books.leave_open("how much it frees to compress a log shows when that is done")
+        try:
+            reason = obstacle(self._cursor.fd, log)
+        except OSError as error:
+            books.fail(self._tree.shown(log.parent, log.name), error)
+            reason = Keep.FAILED
+        if reason is not None:
+            books.keep(reason)
+            return
+        if is_compressed(self._cursor.fd, log):
+            books.leave_open("whether a .gz that is there already is of its log shows when they are compared")
+        books.free()
+        books.list(self._tree.shown(log.parent, log.name), log.size_bytes)
 
     def _compress(self, log: Item) -> Iterator[None]:
         books = self._bench.books

@@ -14,7 +14,8 @@ import msgspec
 
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.cursor import Cursor, open_directory
-from aura_actors.cleaners.hold import same, take_hold
+from aura_actors.cleaners.foresight import foresight
+from aura_actors.cleaners.hold import same
 from aura_actors.cleaners.in_use import OpenFiles, lease, lease_is_whole, read_open_files
 from aura_actors.cleaners.tree import Tree
 from aura_actors.cleaners.walk import Walk, is_marked, item_of, place_of
@@ -150,30 +151,13 @@ def _enter(tree: Tree, steps: list[str]) -> Item | Keep | None:
 
 def probe(tree: Tree, contents: Contents) -> Iterator[None]:
     """Raises `Busy` where anybody has one of the files open; yields now and then."""
-    cursor = Cursor(tree.fd, tree.places)
-    seen: list[OpenFiles] = []
-
-    def processes() -> OpenFiles:
-        if not seen:
-            seen.append(read_open_files())
-        return seen[0]
-
-    try:
+    with foresight(tree) as looks:
         for number, item in enumerate(contents.plan.remove):
-            reason = cursor.go(item.parent)
-            if reason is None and item.kind is Kind.FILE:
-                hold = take_hold(cursor.fd, item, 0, processes)
-                if isinstance(hold, Keep):
-                    raise Busy(hold)
-                hold.release()
-            elif reason is not None:
+            reason = looks.objection(item)
+            if reason is not None:
                 raise Busy(reason)
             if number % 64 == 63:
                 yield
-    except (FileNotFoundError, NotADirectoryError):
-        raise Busy(Keep.CHANGED) from None
-    finally:
-        cursor.close()
 
 
 class Reader:

@@ -9,11 +9,12 @@ import os
 import sqlite3
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 
 import msgspec
 
 from aura_actors.cleaners import snapshot
+from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.layout import DATABASE, VERSION
 from aura_actors.cleaners.roots import Declined
 from aura_actors.cleaners.values import Row
@@ -83,7 +84,7 @@ def find_table(connection: sqlite3.Connection, name: str, needed: Iterable[str])
     table = Table(name, tuple(row[0] for row in info))
     missing = [column for column in needed if column not in table.columns]
     if missing:
-        raise Declined(f"the table {name} in {_path(connection)} has no column {', '.join(missing)}")
+        raise Declined(f"the table {name} in the database {_path(connection)} has no column {', '.join(missing)}")
     return table
 
 
@@ -96,7 +97,9 @@ def demand_unique(connection: sqlite3.Connection, table: Table, column: str) -> 
     for (index,) in connection.execute(indexes, (table.name,)).fetchall():
         if connection.execute("SELECT name FROM pragma_index_info(?)", (index,)).fetchall() == [(column,)]:
             return
-    raise Declined(f"the column {column} of the table {table.name} in {_path(connection)} is not unique")
+    raise Declined(
+        f"the column {column} of the table {table.name} in the database {_path(connection)} is not unique"
+    )
 
 
 def demand_no_cascade(connection: sqlite3.Connection, table: Table, children: Iterable[str] = ()) -> None:
@@ -109,7 +112,8 @@ def demand_no_cascade(connection: sqlite3.Connection, table: Table, children: It
     for name, action in connection.execute(others, (table.name,)).fetchall():
         if name.lower() not in known:
             raise Declined(
-                f"deleting from {table.name} in {_path(connection)} would change {name} too (ON DELETE {action})"
+                f"deleting from {table.name} in the database {_path(connection)} would change {name} too"
+                f" (ON DELETE {action})"
             )
 
 
@@ -157,12 +161,38 @@ def write(connection: sqlite3.Connection) -> Iterator[None]:
 def rehearsal(connection: sqlite3.Connection) -> Iterator[None]:
     """As `write`, but nothing of it stays: to see whether the database would refuse it, before anything depends on
     that. What it checks only at the end of a transaction is not seen."""
-    connection.execute("BEGIN IMMEDIATE")
+    with on_image(connection) if is_image(connection) else nullcontext():
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def is_image(connection: sqlite3.Connection) -> bool:
+    """Whether this is an image in memory, on which a dry run can try what the database would say to a write."""
+    return not _file(connection).startswith("/")
+
+
+def can_be_tried(bench: Bench, connection: sqlite3.Connection) -> bool:
+    """Whether the database can be asked what it says to a write. A dry run cannot ask a large one, and says so."""
+    if not bench.dry_run or is_image(connection):
+        return True
+    bench.books.leave_open(
+        "whether the database lets the rows go is not tried: it is too large to be read into memory"
+    )
+    return False
+
+
+@contextmanager
+def on_image(connection: sqlite3.Connection) -> Iterator[None]:
+    """In the block, the image can be written to."""
+    connection.execute("PRAGMA query_only = OFF")
     try:
         yield
     finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        connection.execute("PRAGMA query_only = ON")
 
 
 @contextmanager
@@ -183,17 +213,27 @@ def _connect(path: str, *, dry_run: bool, reading: bool) -> sqlite3.Connection:
 
 def _connect_untouching(path: str) -> sqlite3.Connection:
     _demand_file(path)
-    if not snapshot.keeps_a_log(path):
-        return _open(path, "mode=ro")
+    logged = snapshot.keeps_a_log(path)
     if os.stat(path).st_size <= snapshot.LARGEST_BYTES:  # noqa: PTH116 - a string
-        connection = snapshot.load(path)
+        connection = snapshot.load(path) if logged else _copied(path)
         connection.text_factory = os.fsdecode
+        connection.execute("PRAGMA foreign_keys = ON")  # as a real run has them
         return connection
+    if not logged:
+        return _open(path, "mode=ro")
     log, shared = (os.path.exists(f"{path}-{part}") for part in ("wal", "shm"))  # noqa: PTH110 - a string
     if log and not shared:
         raise Declined(f"the database {path} was not closed; only a real run, or its application, can mend it")
     # Without a log that is there, nobody has it open; and only so does SQLite not make one.
     return _open(path, "mode=ro&readonly_shm=1" if log else "mode=ro&immutable=1")
+
+
+def _copied(path: str) -> sqlite3.Connection:
+    image = sqlite3.connect(":memory:", isolation_level=None)
+    with closing(_open(path, "mode=ro")) as source:
+        source.backup(image)
+    image.execute("PRAGMA query_only = ON")
+    return image
 
 
 def _open(path: str, options: str) -> sqlite3.Connection:
@@ -216,5 +256,9 @@ def _check_version(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _path(connection: sqlite3.Connection) -> str:
-    row = connection.execute("PRAGMA database_list").fetchone()
-    return os.path.basename(row[2]) or "in question"  # noqa: PTH119 - a string
+    return "at hand" if is_image(connection) else os.path.basename(_file(connection))  # noqa: PTH119 - a string
+
+
+def _file(connection: sqlite3.Connection) -> str:
+    """SQLite's name of it: a whole path; of an image none, or one of its own."""
+    return str(connection.execute("PRAGMA database_list").fetchone()[2])

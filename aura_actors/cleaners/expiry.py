@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from aura_actors.cleaners.base import BATCH, Bench
-from aura_actors.cleaners.database import rehearsal, write
+from aura_actors.cleaners.database import can_be_tried, rehearsal, write
+from aura_actors.cleaners.foresight import foreseen
 from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.removal import Removal
 from aura_actors.cleaners.tree import Tree
@@ -46,7 +47,7 @@ def expire(
             books.keep(reason)
     for first in range(0, len(due), BATCH):
         batch = due[first : first + BATCH]
-        if expired is not None and not bench.dry_run:
+        if expired is not None and can_be_tried(bench, connection):
             batch = [entry for entry in batch if _may_expire(bench, archive, connection, entry, expired)]
         yield from _remove(bench, archive, [entry.file for entry in batch], quarantine=quarantine)
         if bench.dry_run:
@@ -110,12 +111,15 @@ def _remove(bench: Bench, archive: Tree, names: Sequence[str], *, quarantine: bo
             going.append(item)
         else:
             books.keep(reason)
+    plan = Plan(remove=tuple(going), directories=(), kept={}, keep=())
     if bench.dry_run:
-        for item in going:
+        plan = yield from foreseen(bench, archive, plan)
+        for reason, count in plan.kept.items():
+            books.keep(reason, count)
+        for item in plan.remove:
             books.free(item.size_bytes, item.allocated_bytes, quarantined=quarantine)
             books.list(archive.shown(0, item.name), item.size_bytes)
         return
-    plan = Plan(remove=tuple(going), directories=(), kept={}, keep=())
     yield from Removal(bench, archive, quarantine=quarantine).steps(plan)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.contents import Busy, Contents, is_gone, probe, survey
-from aura_actors.cleaners.database import open_application, read, rehearsal, write
+from aura_actors.cleaners.database import open_application, read, write
 from aura_actors.cleaners.expiry import discard_segments
 from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectRows
@@ -51,10 +51,12 @@ class FailedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task"
         """Take up what a killed run left, then one project after the other."""
         with open_workshop(self, bench) as shop:
             remover = _Remover(self, shop)
-            if not bench.dry_run:
+            if bench.dry_run:
+                shop.leave_rest_open(NAME)
+            else:
                 yield from remover.take_up()
-                yield from discard_segments(bench, shop.archive, shop.connection, NAME)
-            yield from shop.go_through(remover.deal)
+            yield from discard_segments(bench, shop.archive, shop.connection, NAME)
+            yield from shop.go_through(remover.deal, remover.rehearse)
 
     def recover(self, bench: Bench) -> Iterator[None]:
         """Only take up what a killed run left."""
@@ -82,15 +84,7 @@ class _Remover:
     def deal(self, project: Project, contents: Contents) -> Iterator[None]:
         """Remove one project. Raises what is wrong with it, and then it is as it was."""
         shop = self._shop
-        yield from probe(shop.tree, contents)
-        if shop.pinned(project):
-            raise Busy(Keep.PINNED)
-        with read(shop.connection):
-            rows = shop.tables.read(project.id, status=project.status)
-        if rows is None:
-            raise Busy(Keep.CHANGED)
-        with rehearsal(shop.connection):  # while every file is at its place
-            shop.tables.delete_all(project.id, was=project.status)
+        rows = yield from self._looked_at(project, contents)
         packed = _packed(project, rows, self._bench.run_id)
         entry = self._claim(project, packed, len(rows.rows))
         try:
@@ -107,6 +101,11 @@ class _Remover:
             self._bench.books.free()
         else:
             self._bench.books.keep(Keep.NOT_EMPTY)
+
+    def rehearse(self, project: Project, contents: Contents) -> Iterator[None]:
+        """What `deal` would raise before anything has gone, with nothing written."""
+        rows = yield from self._looked_at(project, contents)
+        _packed(project, rows, self._bench.run_id)
 
     def take_up(self) -> Iterator[None]:
         """Go on with what was sealed; give the rest its status back."""
@@ -137,6 +136,19 @@ class _Remover:
             yield
 
     # --- the steps ---
+
+    def _looked_at(self, project: Project, contents: Contents) -> Generator[None, None, ProjectRows]:
+        shop = self._shop
+        yield from probe(shop.tree, contents)
+        if shop.pinned(project):
+            raise Busy(Keep.PINNED)
+        with read(shop.connection):
+            rows = shop.tables.read(project.id, status=project.status)
+        if rows is None:
+            raise Busy(Keep.CHANGED)
+        # While every file is at its place.
+        shop.rehearse_rows(lambda: shop.tables.delete_all(project.id, was=project.status))
+        return rows
 
     def _claim(self, project: Project, packed: Packed, rows: int) -> Entry:
         shop = self._shop

@@ -57,6 +57,29 @@ def compress(folder_fd: int, log: Item) -> Generator[None, None, Compressed]:
     return Compressed(status.st_size, status.st_blocks * BLOCK_BYTES)
 
 
+def obstacle(folder_fd: int, log: Item) -> Keep | None:
+    """Why a log would not go now: somebody writes to it, or reads it. Raises `OSError`."""
+    try:
+        with nobody_writing(folder_fd, log, read_open_files):
+            pass
+    except Busy as busy:
+        return busy.reason
+    hold = take_hold(folder_fd, log, 0, read_open_files)
+    if isinstance(hold, Keep):
+        return hold
+    hold.release()
+    return None
+
+
+def is_compressed(folder_fd: int, log: Item) -> bool:
+    """Whether something has the name of its `.gz`."""
+    try:
+        os.stat(log.name + SUFFIX, dir_fd=folder_fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _write(folder_fd: int, name: str, source: Unwritten, *, outdated: Item | None) -> Generator[None, None, None]:
     with Draft(folder_fd, name, prefix=PREFIX) as draft:
         deflate = zlib.compressobj(wbits=GZIP)

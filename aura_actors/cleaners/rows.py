@@ -9,12 +9,13 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Annotated
 
 from msgspec import Meta
 
 from aura_actors.cleaners.base import Bench, Every, TaskOptions
-from aura_actors.cleaners.database import open_application, write
+from aura_actors.cleaners.database import can_be_tried, on_image, open_application, write
 from aura_actors.cleaners.expiry import discard_segments
 from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.restore import end_archive, put_segments_back
@@ -64,14 +65,17 @@ class RowOptions(TaskOptions, frozen=True, kw_only=True):
             bench.books.phase = f"rows of {self.table}"
             bench.books.total = selection.count().due
             yield
-            if bench.dry_run:
-                _account(bench, selection, due=None)
-                return
             run = _Run(self, bench, tree, connection, selection)
-            yield from run.take_up()
+            if not bench.dry_run:
+                yield from run.take_up()
             if self.discard:
                 yield from discard_segments(bench, tree, connection, self.name)
-            yield from run.through()
+            if not can_be_tried(bench, connection):
+                _account(bench, selection, due=None, at_most=self.max_rows)
+                return
+            # A dry run takes the rows out of its image, and so meets whatever a real one would.
+            with on_image(connection) if bench.dry_run else nullcontext():
+                yield from run.through()
             _account(bench, selection, due=Keep.CHANGED if run.exhausted else Keep.OVER_CAP)
 
     def recover(self, bench: Bench) -> Iterator[None]:
@@ -118,7 +122,7 @@ class _Run:
         self._tree = tree
         self._connection = connection
         self._selection = selection
-        self._ledger = Ledger(connection, make=True)
+        self._ledger = Ledger(connection, make=not bench.dry_run)
         self.exhausted = False
         """Nothing that is due was left for another run."""
 
@@ -132,7 +136,9 @@ class _Run:
                 return
             rows = [row for row in batch if _is_speakable(row)]
             gone += len(rows)
-            if rows:
+            if rows and self._bench.dry_run:
+                self._pretend(rows)
+            elif rows:
                 self._seal(rows)
             yield
 
@@ -158,6 +164,12 @@ class _Run:
     def _is_ours(self, segment: Segment) -> bool:
         columns = {self._selection.table.name: list(self._selection.table.columns)}
         return segment.task == self._options.name and segment.tables == columns
+
+    def _pretend(self, rows: Sequence[Row]) -> None:
+        with write(self._connection):
+            deleted = self._selection.delete(rows)
+        self._bench.books.scanned += deleted
+        self._bench.books.removed += deleted
 
     def _seal(self, rows: Sequence[Row]) -> None:
         table = self._selection.table
@@ -194,14 +206,16 @@ class _Run:
         bench.books.removed += deleted
 
 
-def _account(bench: Bench, selection: Selection, *, due: Keep | None) -> None:
-    """Write into the books what is left in the table; `due` is why what is due stays, None that it would go."""
+def _account(bench: Bench, selection: Selection, *, due: Keep | None, at_most: int = 0) -> None:
+    """Write into the books what is left in the table; `due` is why the due ones stay, None that they go."""
     counts, books = selection.count(), bench.books
     books.scanned += counts.due + sum(counts.kept.values())
     for reason, count in counts.kept.items():
         books.keep(reason, count)
     if due is None:
-        books.removed += counts.due
+        going = min(counts.due, at_most)
+        books.removed += going
+        books.keep(Keep.OVER_CAP, counts.due - going)
     else:
         books.keep(due, counts.due)
 

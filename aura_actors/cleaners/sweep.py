@@ -86,7 +86,7 @@ class Sweep:
         try:
             action()
         except StopIteration:
-            outcome = "done"
+            outcome, detail = "done", "; ".join(self._bench.books.unknown) or None
         except Declined as refusal:
             outcome, detail = "declined", str(refusal)
         except OSError as error:

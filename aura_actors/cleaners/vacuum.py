@@ -70,6 +70,7 @@ class Vacuum(TaskOptions, frozen=True, kw_only=True, tag_field="task", tag="vacu
             if not by_pages:
                 self._demand_room(path, pages)
             if bench.dry_run:
+                bench.books.leave_open("whether somebody has the database in use shows when it is given back")
                 _account(bench, pages, pages.total - pages.free)
                 return
             yield from _checkpoint(connection, path)

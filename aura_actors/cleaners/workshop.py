@@ -11,9 +11,10 @@ from contextlib import contextmanager
 
 import msgspec
 
-from aura_actors.cleaners.base import Bench
+from aura_actors.cleaners.base import SETTLED_FIRST, Bench
 from aura_actors.cleaners.contents import Busy, Contents, steps_below, survey
-from aura_actors.cleaners.database import open_application, write
+from aura_actors.cleaners.database import can_be_tried, open_application, rehearsal, write
+from aura_actors.cleaners.foresight import foreseen
 from aura_actors.cleaners.ledger import Entry, Ledger
 from aura_actors.cleaners.live import Folders
 from aura_actors.cleaners.projects import Project, ProjectOptions, ProjectTables
@@ -47,10 +48,10 @@ class Workshop:
         self.ledger = Ledger(connection, make=not bench.dry_run)
         self._due: frozenset[Value] = frozenset()
 
-    def go_through(self, deal: Deal) -> Iterator[None]:
-        """Have every project that may go dealt with; a dry run only says which they are.
+    def go_through(self, deal: Deal, rehearse: Deal) -> Iterator[None]:
+        """Have every project that may go dealt with; a dry run only has it rehearsed, and says which they are.
 
-        `deal` may raise what is wrong with one project; it stays then, with the reason in the books.
+        Both may raise what is wrong with one project; it stays then, with the reason in the books.
         """
         books = self.bench.books
         books.phase = "projects"
@@ -62,11 +63,8 @@ class Workshop:
             contents = yield from self._look(project, full=dealt >= self.options.max_projects)
             if isinstance(contents, Keep):
                 books.keep(contents)
-            elif self.bench.dry_run:
-                self._pretend(contents)
-                dealt += 1
             else:
-                yield from self._deal(project, contents, deal)
+                yield from self._deal(project, contents, self._rehearsed(rehearse) if self.bench.dry_run else deal)
                 dealt += 1
             yield
 
@@ -145,12 +143,30 @@ class Workshop:
             # What had gone, or been kept, before that is in the books already.
             books.keep(reason, contents.items + 1 - (books.removed + books.kept.total() - before))
 
-    def _pretend(self, contents: Contents) -> None:
-        books = self.bench.books
-        for item in (*contents.plan.remove, *contents.plan.directories):
-            books.free(item.size_bytes, item.allocated_bytes, quarantined=True)
-            books.list(self.tree.shown(item.parent, item.name), item.size_bytes)
-        books.free()
+    def _rehearsed(self, rehearse: Deal) -> Deal:
+        def pretend(project: Project, contents: Contents) -> Iterator[None]:
+            yield from rehearse(project, contents)
+            books, plan = self.bench.books, (yield from foreseen(self.bench, self.tree, contents.plan))
+            for reason, count in plan.kept.items():
+                books.keep(reason, count)
+            for item in (*plan.remove, *plan.directories):
+                books.free(item.size_bytes, item.allocated_bytes, quarantined=True)
+                books.list(self.tree.shown(item.parent, item.name), item.size_bytes)
+            books.free()
+
+        return pretend
+
+    def rehearse_rows(self, write: Callable[[], object]) -> None:
+        """Try a write that does not stay. Raises `sqlite3.IntegrityError` where the database refuses it."""
+        if not can_be_tried(self.bench, self.connection):
+            return
+        with rehearsal(self.connection):
+            write()
+
+    def leave_rest_open(self, task: str) -> None:
+        """What a killed run left is no part of a dry run."""
+        if self.ledger.of_task(task, "pending", "sealed"):
+            self.bench.books.leave_open(SETTLED_FIRST)
 
 
 @contextmanager

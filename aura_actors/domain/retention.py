@@ -162,7 +162,7 @@ def plan(items: Iterable[Item], now_ns: int, rule: Rule, *, list_kept: int = 0) 
 
 
 def without(planned: Plan, stay: Mapping[int, Keep]) -> Plan:
-    """The plan if some of its files stay after all: by their index in `remove`, and why.
+    """The plan if some of it stays after all: by the index in `remove`, or after those in `directories`, and why.
 
     The directories that they are in stay with them.
     """
@@ -170,13 +170,14 @@ def without(planned: Plan, stay: Mapping[int, Keep]) -> Plan:
         return planned
     kept = Counter(planned.kept)
     blocked: set[int] = set()
-    for index, reason in stay.items():
-        kept[reason] += 1
-        blocked.add(planned.remove[index].parent)
+    for index, item in enumerate(planned.remove):
+        if index in stay:
+            kept[stay[index]] += 1
+            blocked.add(item.parent)
     directories: list[Item] = []
-    for item in planned.directories:  # from the bottom up
-        if item.number in blocked:
-            kept[Keep.NOT_EMPTY] += 1
+    for index, item in enumerate(planned.directories, start=len(planned.remove)):  # from the bottom up
+        if item.number in blocked or index in stay:
+            kept[Keep.NOT_EMPTY if item.number in blocked else stay[index]] += 1
             blocked.add(item.parent)
         else:
             directories.append(item)

@@ -18,6 +18,7 @@ from typing import BinaryIO, assert_never
 import msgspec
 
 from aura_actors.cleaners import Bench, Books, Cleaner, Declined, Job, Sweep, Swept, filesystem_now_ns
+from aura_actors.cleaners.base import SETTLED_FIRST
 from aura_actors.cleaners.pinning import pins_of
 from aura_actors.cleaners.purge import Purge
 from aura_actors.cleaners.recovery import recover
@@ -97,6 +98,8 @@ class _Settled(Job):
             for path, text in recovered.failures.items():
                 bench.books.fail(path, text)
             yield
+        elif any(bench.journal.moves(haul.number, limit=1, settled=False) for haul in bench.journal.hauls()):
+            bench.books.leave_open(SETTLED_FIRST)
         yield from self._job.work(bench)
 
 
