@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 import msgspec
 
 from aura_actors.cleaners.archiving import Sealed, Source, sources_of, unchanged_since, uploads_of, write_archive
-from aura_actors.cleaners.base import Bench
+from aura_actors.cleaners.base import Age, Bench
 from aura_actors.cleaners.clearing import clear, clear_after_kill, verified
 from aura_actors.cleaners.contents import Busy, Contents, Reader, steps_below
 from aura_actors.cleaners.database import Inserted, insert_rows, open_application, read, write
@@ -38,7 +38,7 @@ ROOM = 1.2
 class ArchiveProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task", tag=NAME):
     """Meanwhile a project has the status `archiving`; then `archived`, and its children's rows are gone."""
 
-    older_than_seconds: float = 7 * 86_400.0
+    older_than_seconds: Age = 7 * 86_400.0
     statuses: tuple[str, ...] = ("completed",)
     archiving: str = "archiving"
     archived: str = "archived"

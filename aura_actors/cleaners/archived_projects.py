@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from aura_actors.cleaners.archive_projects import NAME as ARCHIVING
-from aura_actors.cleaners.base import Bench, Every
+from aura_actors.cleaners.base import Age, Bench, Every
 from aura_actors.cleaners.database import insert_rows, open_application, write
 from aura_actors.cleaners.expiry import expire
 from aura_actors.cleaners.ledger import Entry, Ledger
@@ -26,7 +26,7 @@ class ArchivedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="tas
     """Deletes archives that `archive-projects` made, and projects that still have the status `archived`."""
 
     every: Every | tuple[Every, ...] = "weekly"
-    older_than_seconds: float = 30 * 86_400.0
+    older_than_seconds: Age = 30 * 86_400.0
     statuses: tuple[str, ...] = ("archived",)
 
     def work(self, bench: Bench) -> Iterator[None]:

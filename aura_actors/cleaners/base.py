@@ -18,6 +18,8 @@ from aura_actors.domain.pins import Pins
 from aura_actors.domain.retention import Keep, Rule
 
 Every = Literal["hourly", "daily", "weekly"]
+Age = Annotated[float, Meta(ge=0)]
+"""Seconds; infinite is never."""
 
 MOST_FAILURES = 100
 LISTED_BYTES = 2 << 20
@@ -214,7 +216,7 @@ class FolderOptions(TaskOptions, frozen=True, kw_only=True):
     folder: ClassVar[str]
     """Where the root is, below the data directory, unless `root` says otherwise."""
 
-    older_than_seconds: Annotated[float, Meta(ge=0)] = 86_400.0
+    older_than_seconds: Age = 86_400.0
     root: str | None = None
     exclude: tuple[str, ...] = ()
     """Globs. One without a slash is matched with every name, one with a slash with the path from the root."""

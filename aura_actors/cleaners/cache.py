@@ -17,7 +17,7 @@ from aura_actors.cleaners.live import live_projects_left_alone
 from aura_actors.cleaners.tree import Tree, opened
 from aura_actors.cleaners.walk import Uses
 from aura_actors.cleaners.watched import Watched
-from aura_actors.domain.retention import Item, Keep
+from aura_actors.domain.retention import Item, Keep, age_ns
 
 HOUR_NS = 3_600 * 10**9
 STAMP_SLACK_NS = HOUR_NS
@@ -54,7 +54,7 @@ class Cache(FolderOptions, frozen=True, kw_only=True, tag_field="task", tag="cac
                 stamp_slack_ns=STAMP_SLACK_NS,
                 access_slack_ns=_access_slack_ns(tree),
             )
-            young_from_ns = bench.now_ns - STAMP_SLACK_NS - int(self.older_than_seconds * 1e9)
+            young_from_ns = bench.now_ns - STAMP_SLACK_NS - age_ns(self.older_than_seconds)
 
             def recheck(items: Sequence[Item]) -> list[Keep | None]:
                 used = (uses.last(tree.real_path(item.parent, item.name)) for item in items)

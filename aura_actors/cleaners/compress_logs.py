@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from aura_actors.cleaners.base import Bench, Every, FolderOptions
+from aura_actors.cleaners.base import Age, Bench, Every, FolderOptions
 from aura_actors.cleaners.contents import Busy
 from aura_actors.cleaners.cursor import Cursor
 from aura_actors.cleaners.gzipping import PREFIX, Compressed, compress, is_compressed, obstacle
@@ -31,7 +31,7 @@ class CompressLogs(FolderOptions, frozen=True, kw_only=True, tag_field="task", t
     folder: ClassVar[str] = "logs"
 
     every: Every | tuple[Every, ...] = "daily"
-    older_than_seconds: float = 7 * 86_400.0
+    older_than_seconds: Age = 7 * 86_400.0
     names: tuple[str, ...] = ("*.log", "*.log.[0-9]*", "*.log-[0-9]*")
     """Globs of the names that are logs; never one that ends like something compressed."""
 

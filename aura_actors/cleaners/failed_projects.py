@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import msgspec
 
-from aura_actors.cleaners.base import Bench
+from aura_actors.cleaners.base import Age, Bench
 from aura_actors.cleaners.contents import Busy, Contents, is_gone, probe, survey
 from aura_actors.cleaners.database import open_application, read, write
 from aura_actors.cleaners.expiry import discard_segments
@@ -38,7 +38,7 @@ NAME = "failed-projects"
 class FailedProjects(ProjectOptions, frozen=True, kw_only=True, tag_field="task", tag=NAME):
     """While it is at it, a project has the status `deleting`; a file in use leaves it so until the next run."""
 
-    older_than_seconds: float = 3 * 86_400.0
+    older_than_seconds: Age = 3 * 86_400.0
     statuses: tuple[str, ...] = ("failed", "cancelled")
     deleting: str = "deleting"
 

@@ -7,13 +7,11 @@ retention rule.
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar
-
-from msgspec import Meta
+from typing import ClassVar
 
 from aura_actors.cleaners.aged import remove_aged
 from aura_actors.cleaners.application import Reference, default_references, referenced_paths
-from aura_actors.cleaners.base import Bench, FolderOptions
+from aura_actors.cleaners.base import Age, Bench, FolderOptions
 from aura_actors.cleaners.database import open_application
 from aura_actors.cleaners.ledger import Ledger
 from aura_actors.cleaners.live import live_projects_left_alone
@@ -21,7 +19,7 @@ from aura_actors.cleaners.roots import Declined
 from aura_actors.cleaners.tree import Tree, opened
 from aura_actors.cleaners.watched import Watched
 from aura_actors.domain.pins import Pins
-from aura_actors.domain.retention import Item, Keep
+from aura_actors.domain.retention import Item, Keep, age_ns
 
 
 class OrphanedUploads(FolderOptions, frozen=True, kw_only=True, tag_field="task", tag="orphaned-uploads"):
@@ -33,8 +31,8 @@ class OrphanedUploads(FolderOptions, frozen=True, kw_only=True, tag_field="task"
 
     folder: ClassVar[str] = "uploads"
 
-    older_than_seconds: Annotated[float, Meta(ge=0)] = 172_800.0
-    second_look_after_seconds: Annotated[float, Meta(ge=0)] = 21_600.0
+    older_than_seconds: Age = 172_800.0
+    second_look_after_seconds: Age = 21_600.0
     """At least so long lies between the first run that sees an orphan, and the one that removes it."""
     database: str | None = None
     references: tuple[Reference, ...] | None = None
@@ -83,7 +81,7 @@ class OrphanedUploads(FolderOptions, frozen=True, kw_only=True, tag_field="task"
         asked = b"" if database is None else _identity(database)
         keys = [_key(tree.relative_path(item.parent, item.name), item, asked) for item in items]
         first = bench.journal.sighted(self.name, keys, bench.now_ns, record=not bench.dry_run)
-        long_ago_ns = bench.now_ns - int(self.second_look_after_seconds * 1e9)
+        long_ago_ns = bench.now_ns - age_ns(self.second_look_after_seconds)
         return [None if seen_ns <= long_ago_ns else Keep.SEEN_ONCE for seen_ns in first]
 
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from aura_actors.cleaners.application import GONE
-from aura_actors.cleaners.base import Every, TaskOptions
+from aura_actors.cleaners.base import Age, Every, TaskOptions
 from aura_actors.cleaners.database import Table, demand_no_cascade, demand_unique, find_table, quote
 from aura_actors.cleaners.selection import UNITS, Stamps, readable_sql, stamp_sql
 from aura_actors.cleaners.values import Row, Value
@@ -44,7 +44,7 @@ class ProjectOptions(TaskOptions, frozen=True, kw_only=True):
     """The configuration of a task that deals with projects."""
 
     every: Every | tuple[Every, ...] = "daily"
-    older_than_seconds: Annotated[float, Meta(ge=0)]
+    older_than_seconds: Age
     root: str | None = None
     """The folder that all projects' folders are in; None is `projects` in the data directory."""
     archive: str | None = None

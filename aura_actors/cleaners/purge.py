@@ -18,7 +18,7 @@ from aura_actors.cleaners.roots import Declined
 from aura_actors.cleaners.tree import Tree, opened, shown_path
 from aura_actors.cleaners.walk import item_of
 from aura_actors.cleaners.way_back import WayBack
-from aura_actors.domain.retention import Item, Keep, Kind
+from aura_actors.domain.retention import Item, Keep, Kind, age_ns
 
 
 class Purge(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class _Purging:
 
     def steps(self) -> Iterator[None]:
         bench, haul = self._bench, self._haul
-        until_ns = None if bench.urgent else bench.now_ns - int(bench.quarantine_seconds * 1e9)
+        until_ns = None if bench.urgent else int(max(-1, bench.now_ns - age_ns(bench.quarantine_seconds)))
         batch = bench.journal.moves(haul.number, limit=BATCH, until_ns=until_ns)
         if not batch:
             return

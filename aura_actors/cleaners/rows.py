@@ -14,7 +14,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from aura_actors.cleaners.base import Bench, Every, TaskOptions
+from aura_actors.cleaners.base import Age, Bench, Every, TaskOptions
 from aura_actors.cleaners.database import can_be_tried, on_image, open_application, write
 from aura_actors.cleaners.expiry import discard_segments
 from aura_actors.cleaners.ledger import Entry, Ledger
@@ -31,7 +31,7 @@ class RowOptions(TaskOptions, frozen=True, kw_only=True):
     """The configuration of a task that takes aged rows out of one table."""
 
     every: Every | tuple[Every, ...] = "weekly"
-    older_than_seconds: Annotated[float, Meta(ge=0)]
+    older_than_seconds: Age
     table: str
     database: str | None = None
     """The application's own SQLite file; None is `aura.db` in the data directory."""

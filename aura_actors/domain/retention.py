@@ -7,6 +7,7 @@ removed, what is open, and what time it is: `now_ns` is an argument.
 import enum
 import heapq
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -107,7 +108,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """When an item may go, and how much may go in one pass."""
 
     older_than_seconds: float | None
-    """None: whatever its age."""
+    """None: whatever its age; infinite: at no age."""
     remove_symlinks: bool = False
     max_files: int = 100_000
     max_bytes: int | None = None
@@ -150,7 +151,13 @@ def judge(item: Item, now_ns: int, rule: Rule) -> Keep | None:
     newest_ns = item.newest_ns
     if newest_ns > now_ns + int(FUTURE_SLACK_SECONDS * 1e9):
         return Keep.FUTURE
-    return Keep.YOUNG if now_ns - newest_ns < int(rule.older_than_seconds * 1e9) else None
+    return None if now_ns - newest_ns >= age_ns(rule.older_than_seconds) else Keep.YOUNG
+
+
+def age_ns(seconds: float) -> float:
+    """An age in nanoseconds, exact; one that is infinite, or no number, is more than anything has."""
+    nanoseconds = seconds * 1e9
+    return int(nanoseconds) if math.isfinite(nanoseconds) else math.inf
 
 
 def plan(items: Iterable[Item], now_ns: int, rule: Rule, *, list_kept: int = 0) -> Plan:
@@ -209,7 +216,7 @@ class Draft:
         self._total = 0
         self.young_until_ns = now_ns + int(FUTURE_SLACK_SECONDS * 1e9)
         age = rule.older_than_seconds
-        self.young_from_ns = self.young_until_ns + 1 if age is None else now_ns - int(age * 1e9) + 1
+        self.young_from_ns = self.young_until_ns + 1 if age is None else now_ns - age_ns(age) + 1
         """A stamp from here on, up to `young_until_ns`, is enough for an item to be young."""
         self.over_cap_from_ns = _NEVER if rule.max_files else -_NEVER
         """There are `max_files` candidates, and all of them are older than this: what is not is over the cap."""
@@ -297,4 +304,4 @@ def judge_stamp(stamp: float | None, now: float, *, older_than_seconds: float) -
         return Keep.UNREADABLE
     if stamp > now + FUTURE_SLACK_SECONDS:
         return Keep.FUTURE
-    return Keep.YOUNG if now - stamp < older_than_seconds else None
+    return None if now - stamp >= older_than_seconds else Keep.YOUNG

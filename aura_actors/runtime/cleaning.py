@@ -83,7 +83,10 @@ def load(snapshot: Snapshot | None, totals: Totals) -> Load:
 def _cleaner(kind: Any, settings: Settings) -> AnyCleaner:
     tag = kind.__struct_config__.tag
     section = getattr(settings.cleanup, tag.replace("-", "_"))
-    cleaner: AnyCleaner = msgspec.convert({"task": tag, **_options(section)}, kind)
+    try:
+        cleaner: AnyCleaner = msgspec.convert({"task": tag, **_options(section)}, kind)
+    except msgspec.ValidationError as error:  # settings that were not read, but made
+        raise InvalidValue(str(error), path=f"cleanup.{tag}") from None
     return cleaner
 
 

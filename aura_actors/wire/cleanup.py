@@ -42,7 +42,7 @@ class CleanupReport(Wire, frozen=True, kw_only=True):
     outcome: str
     """`done`, or `declined`, `failed`, `interrupted` with the reason in `detail`."""
     detail: str | None
-    """The reason, where it is not `done`."""
+    """The reason, where it is not `done`; of a dry run, what only a real one can show."""
     removed: int
     """Items that left their place: removed, archived, or put into quarantine."""
     kept: dict[str, int]

@@ -39,7 +39,7 @@ def folder(number: int, parent: int = 0) -> Item:
 def test_exactly_the_stamps_that_a_draft_calls_young_are_judged_so(older_than_seconds: float) -> None:
     rule = Rule(older_than_seconds=older_than_seconds)
     draft = Draft(NOW_NS, rule)
-    first, last = draft.young_from_ns, draft.young_until_ns
+    first, last = int(draft.young_from_ns), draft.young_until_ns
     stamps = (first - 1, first, last, last + 1)
     assert [judge(item(at=at), NOW_NS, rule) for at in stamps] == [None, Keep.YOUNG, Keep.YOUNG, Keep.FUTURE]
 

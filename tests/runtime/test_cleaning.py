@@ -1,5 +1,6 @@
 """From the settings of cleanup to the tasks' own options: every key arrives, with the same defaults."""
 
+import math
 import sqlite3
 import typing
 from contextlib import closing
@@ -116,3 +117,13 @@ async def test_a_default_database_of_another_version_is_told_of_once_and_shown(t
     assert [(log["log_level"], log["event"]) for log in logs if log.get("says") == problem] == [
         ("warning", "the default layout")
     ]
+
+
+@pytest.mark.parametrize("age", [math.nan, -1.0])
+def test_settings_that_were_made_and_not_read_are_refused_with_the_task(age: float) -> None:
+    section = type(Settings().cleanup.action_logs)(older_than=age)
+    made = msgspec.structs.replace(
+        Settings(), cleanup=msgspec.structs.replace(Settings().cleanup, action_logs=section)
+    )
+    with pytest.raises(InvalidValue, match="cleanup.action-logs"):
+        cleaners(made)
