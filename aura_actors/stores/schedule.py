@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -17,6 +18,8 @@ from aura_actors.cleaners.roots import RootIdentity
 from aura_actors.errors import InvalidValue, StoreUnavailable
 from aura_actors.stores.sqlite import open_database, transaction
 from aura_actors.wire.cleanup import CleanupProgress, CleanupReport
+
+T = TypeVar("T")
 
 REMEMBERED_RUNS = 50
 """Reports of real runs that are kept, and beyond them each that can be undone."""
@@ -133,7 +136,7 @@ class ScheduleStore:
         """What is remembered of the last real runs, the newest first."""
         with self._reading() as db:
             rows = db.execute("SELECT report FROM cleanup_runs ORDER BY ended DESC").fetchall()
-        return [report for (text,) in rows if (report := _report(text)) is not None]
+        return [report for (text,) in rows if (report := _read(text, CleanupReport)) is not None]
 
     def amend(self, reports: Iterable[CleanupReport]) -> None:
         """Something became of what these runs put into quarantine or into archives."""
@@ -220,15 +223,15 @@ def _record(
         started_at=started_at,
         finished_at=finished_at,
         outcome=outcome,
-        last_report=_report(last_report),
-        cursor=None if cursor is None else msgspec.json.decode(cursor, type=CleanupProgress),
+        last_report=_read(last_report, CleanupReport),
+        cursor=_read(cursor, CleanupProgress),
     )
 
 
-def _report(text: bytes | None) -> CleanupReport | None:
+def _read(text: bytes | None, kind: type[T]) -> T | None:
     if text is None:
         return None
     try:
-        return msgspec.json.decode(text, type=CleanupReport)
+        return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError:
         return None  # of a version with other fields; it is only shown, nothing is decided by it

@@ -125,5 +125,5 @@ def test_settings_that_were_made_and_not_read_are_refused_with_the_task(age: flo
     made = msgspec.structs.replace(
         Settings(), cleanup=msgspec.structs.replace(Settings().cleanup, action_logs=section)
     )
-    with pytest.raises(InvalidValue, match="cleanup.action-logs"):
+    with pytest.raises(InvalidValue, match=r"cleanup\.action-logs"):
         cleaners(made)
