@@ -56,6 +56,7 @@ def claim(path: Path) -> DataDir:
     Raises `AlreadyServed` where another daemon has it, `InvalidValue` where it cannot be used.
     """
     path = path.expanduser().absolute()
+    _demand_text(path)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The folder itself is locked: a lock file could be removed, and a second daemon would make its own.
@@ -74,6 +75,17 @@ def claim(path: Path) -> DataDir:
         os.close(lock)
         raise InvalidValue(f"the data directory {path} cannot be used: {error.strerror}") from error
     return DataDir(path, lock)
+
+
+def _demand_text(path: Path) -> None:
+    """Its name goes to other processes, into databases and reports, which take nothing but text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise InvalidValue(
+            f"the data directory {shown} cannot be used: its name is not UTF-8; give --data-dir"
+        ) from None
 
 
 def _holder(path: Path) -> str:

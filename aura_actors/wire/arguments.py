@@ -80,8 +80,20 @@ def needs_fields(
         priority=priority,
         kind=kind,
         maxRuntimeSeconds=duration_seconds(max_runtime),
-        holdPaths=[os.fspath(path) for path in hold_paths],
+        holdPaths=[_text(path) for path in hold_paths],
     )
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    text = os.fsdecode(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(text).decode("utf-8", "backslashreplace")
+        raise InvalidValue(
+            f"{shown} is not UTF-8, so no message can name it; hold the folder that it is in", path="holdPaths"
+        ) from None
+    return text
 
 
 def given(**fields: object) -> dict[str, object]:

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from aura_actors.cleaners import Purge, Swept
+from aura_actors.cleaners import Ground, Purge, Swept, TempFiles, Undo, prepare_root
 from aura_actors.stores.quarantine import QuarantineStore
 from aura_actors.stores.reserve import Reserve
 from tests.cleaners.conftest import Yard
@@ -68,6 +68,23 @@ def full(yard: Yard) -> Swept:
         except OSError:
             break
     return yard.sweep()
+
+
+def overlaid(yard: Yard) -> Swept:
+    """The root's folders are two layers, as in a container: one file is of the lower one, one of the upper."""
+    for name in ("lower/x", "upper", "work"):
+        (yard.data_dir / name).mkdir(parents=True)
+    (yard.data_dir / "lower" / "x" / "below").write_text("0123456789")
+    layers = ",".join(
+        f"{name}={yard.data_dir / folder}"
+        for name, folder in (("lowerdir", "lower"), ("upperdir", "upper"), ("workdir", "work"))
+    )
+    mount("-t", "overlay", "-o", layers, "none", yard.root)
+    yard.ground = Ground(str(yard.root), prepare_root(str(yard.root), None, keep_out=str(yard.data_dir)))
+    yard.file("x/above")
+    taken = yard.run(TempFiles(), run_id="taken")
+    assert taken.removed == 3, taken
+    return yard.run(Undo("taken"))
 
 
 def fill(yard: Yard) -> None:
@@ -130,11 +147,12 @@ CASES = {
     "quarantine": quarantine,
     "full": full,
     "no-block-left": no_block_left,
+    "overlaid": overlaid,
     "kept-full": kept_full,
     "raced": raced,
 }
 FULL = "size=16m"
-FILE_SYSTEMS = {"full": "nr_inodes=16", "no-block-left": FULL, "kept-full": FULL, "raced": FULL}
+FILE_SYSTEMS = {"full": "nr_inodes=16", "overlaid": FULL, "no-block-left": FULL, "kept-full": FULL, "raced": FULL}
 
 
 def main() -> None:

@@ -208,6 +208,11 @@ def test_a_mount_in_place_of_the_quarantine_declines_the_run(tmp_path: Path) -> 
     assert told["names"] == ["a"]
 
 
+def test_on_layered_file_systems_files_go_and_come_back_as_elsewhere(tmp_path: Path) -> None:
+    told = in_namespace("overlaid", tmp_path)
+    assert (told["swept"]["outcome"], told["swept"]["restored"], told["swept"]["failures"]) == ("done", 3, {})
+
+
 @pytest.mark.parametrize("case", ["no-block-left", "kept-full", "raced"])
 def test_on_a_disk_without_a_free_block_room_is_made_all_the_same(tmp_path: Path, case: str) -> None:
     """The journal has a reserve for it, which only a run gives up, and not all of it at once."""

@@ -1,5 +1,6 @@
 """What was taken lies in quarantine, comes back when the run is undone, and goes for good when its time is over."""
 
+import errno
 import os
 import shutil
 import stat
@@ -242,6 +243,25 @@ def test_where_nothing_could_go_back_nothing_leaves(yard: Any, monkeypatch: pyte
     swept = yard.sweep()
     assert (swept.kept, swept.failures) == ({"failed": 1}, {str(path): "Operation not permitted"})
     assert yard.names() == {"a"}
+
+
+def test_where_a_rename_is_one_across_devices_everything_stays_where_it_is(
+    yard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As some file systems say between folders of different quotas, keys or layers."""
+    path = yard.file("a")
+    run_id = take(yard)
+    other = yard.file("b")
+    monkeypatch.setattr(renaming, "_rename_no_replace", lambda *_: errno.EXDEV)
+    swept = yard.sweep()
+    assert (swept.kept, swept.failures) == ({"failed": 1}, {str(other): "Invalid cross-device link"})
+    assert (yard.names(), yard.quarantined()) == ({"b"}, 1)
+    back = yard.run(Undo(run_id))
+    assert (back.restored, back.failures) == (0, {str(path): "Invalid cross-device link"})
+    assert yard.quarantined() == 1
+    monkeypatch.undo()
+    assert yard.run(Undo(run_id)).restored == 1
+    assert yard.names() == {"a", "b"}
 
 
 def test_a_disk_that_breaks_right_after_a_move_loses_no_record(yard: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,7 +179,7 @@ def _wait_until_idle(daemon: Daemon, run: Run) -> None:
     [
         {"job_id": ""}, {"job_id": "a b"}, {"memory": "2 gigs"}, {"cpu": -1}, {"gpu": {"memory": 5}},
         {"units": {"licences": -1}}, {"providers": "OpenAI"}, {"priority": "urgent"}, {"wait": "soon"},
-        {"max_runtime": 0}, {"hold_paths": [""]}, {"ttl": 0}, {"pid": 0},
+        {"max_runtime": 0}, {"hold_paths": [""]}, {"hold_paths": ["/\udcff"]}, {"ttl": 0}, {"pid": 0},
     ],
 )  # fmt: skip
 def test_a_wrong_argument_is_named_before_anything_is_sent(run: Run, wrong: Any) -> None:

@@ -132,6 +132,7 @@ async def test_what_does_not_fit_is_refused_with_reasons(tmp_path: Path) -> None
         {"wait": math.nan},
         {"max_runtime": 0},
         {"hold_paths": [""]},
+        {"hold_paths": [os.fsdecode(b"/\xff")]},
     ],
 )
 async def test_a_wrong_call_says_what_is_wrong(tmp_path: Path, wrong: Any) -> None:
