@@ -1,6 +1,7 @@
 """What was taken lies in quarantine, comes back when the run is undone, and goes for good when its time is over."""
 
 import errno
+import fcntl
 import os
 import shutil
 import stat
@@ -243,6 +244,19 @@ def test_where_nothing_could_go_back_nothing_leaves(yard: Any, monkeypatch: pyte
     swept = yard.sweep()
     assert (swept.kept, swept.failures) == ({"failed": 1}, {str(path): "Operation not permitted"})
     assert yard.names() == {"a"}
+
+
+def test_an_undo_does_not_wait_for_who_has_the_folder_locked(yard: Any) -> None:
+    yard.file("a")
+    run_id = take(yard)
+    fd = os.open(yard.root, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        swept = yard.run(Undo(run_id))
+    finally:
+        os.close(fd)
+    assert (swept.outcome, swept.detail) == ("declined", f"{yard.root} is locked by another program")
+    assert yard.run(Undo(run_id)).restored == 1
 
 
 def test_where_a_rename_is_one_across_devices_everything_stays_where_it_is(
