@@ -93,6 +93,7 @@ class _Archiver:
         self._options = options
         self._shop = shop
         self._bench = shop.bench
+        self._rehearsed_bytes = 0
 
     def deal(self, project: Project, contents: Contents) -> Iterator[None]:
         """Archive one project. Raises what is wrong with it, and then it is as it was."""
@@ -115,6 +116,11 @@ class _Archiver:
     def rehearse(self, project: Project, contents: Contents) -> Iterator[None]:
         """What `deal` would raise before anything has gone, with nothing written."""
         self._demand_room(contents)
+        self._rehearsed_bytes += contents.size_bytes
+        if not self._has_room(self._rehearsed_bytes):
+            self._bench.books.leave_open(
+                "whether the disk has room for all of the archives shows as they are written"
+            )
         self._shop.rehearse_rows(lambda: self._shop.tables.delete_children(project.id))
         with self._sources(self._read(project), contents) as sources:
             for source in sources:
@@ -170,10 +176,16 @@ class _Archiver:
             yield from put_files_back(shop.archive, entry.file, projects=shop.tree, folder=folder, uploads=uploads)
 
     def _demand_room(self, contents: Contents) -> None:
+        if not self._has_room(contents.size_bytes):
+            needed = int(contents.size_bytes * ROOM)
+            raise Damaged(f"an archive of it needs {needed} bytes; {self._free_bytes()} are free")
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return self._free_bytes() >= int(size_bytes * ROOM)
+
+    def _free_bytes(self) -> int:
         disk = os.fstatvfs(self._shop.archive.fd)
-        free, needed = disk.f_bavail * disk.f_frsize, int(contents.size_bytes * ROOM)
-        if free < needed:
-            raise Damaged(f"an archive of it needs {needed} bytes; {free} are free")
+        return disk.f_bavail * disk.f_frsize
 
     def _claim(self, project: Project) -> Entry:
         shop, options = self._shop, self._options

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -200,6 +201,17 @@ def test_what_only_a_real_run_can_see_is_said(house: Household) -> None:
     house.run(ArchiveProjects(), days=8)
     house.db.execute("UPDATE aura_ledger SET state = 'sealed'")
     assert "first settles" in (house.run(ArchiveProjects(), days=8, dry_run=True).detail or "")
+
+
+def test_room_for_one_archive_and_not_for_all_is_said(house: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("p1", "p2", "p3"):
+        house.project(name, files={"a": "x" * 1_000})
+    monkeypatch.setattr(os, "fstatvfs", lambda _: SimpleNamespace(f_bavail=3_000, f_frsize=1))
+    dry = house.run(ArchiveProjects(), days=8, dry_run=True)
+    assert (dry.removed, dry.kept) == (9, {})
+    assert "room for all" in (dry.detail or "")
+    monkeypatch.setattr(os, "fstatvfs", lambda _: SimpleNamespace(f_bavail=1_000, f_frsize=1))
+    assert house.run(ArchiveProjects(), days=8, dry_run=True).kept == {"failed": 9}
 
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
