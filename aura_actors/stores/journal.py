@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -30,6 +31,9 @@ SCHEMA = (
     """,
 )
 _ENCODER = msgspec.msgpack.Encoder()
+TOGETHER = 64
+"""So many rows are one statement: each statement hands the interpreter's lock over, and waits to have it back."""
+T = TypeVar("T")
 BUSY_SECONDS = 1.0
 """How long to wait for another process that has the file locked: admission answers nobody meanwhile."""
 
@@ -97,8 +101,7 @@ class Journal:
             _put(db, leases)
             if leases:
                 _count(db, max(lease.fence for lease in leases))
-            if erased:
-                db.executemany("DELETE FROM lease WHERE fence = ?", [(fence,) for fence in erased])
+            _erase(db, erased)
 
     def close(self) -> None:
         """Close the file."""
@@ -135,8 +138,20 @@ def _full_time(lease: Lease, now: float) -> Lease:
 
 
 def _put(db: sqlite3.Connection, leases: Sequence[Lease]) -> None:
-    rows = [(lease.fence, _ENCODER.encode(lease)) for lease in leases]
-    db.executemany("INSERT OR REPLACE INTO lease (fence, body) VALUES (?, ?)", rows)
+    for part in _parts(leases):
+        rows = ", ".join(["(?, ?)"] * len(part))
+        values = [value for lease in part for value in (lease.fence, _ENCODER.encode(lease))]
+        db.execute(f"INSERT OR REPLACE INTO lease (fence, body) VALUES {rows}", values)  # noqa: S608  (places alone)
+
+
+def _erase(db: sqlite3.Connection, fences: Sequence[int]) -> None:
+    for part in _parts(fences):
+        places = ", ".join("?" * len(part))
+        db.execute(f"DELETE FROM lease WHERE fence IN ({places})", part)  # noqa: S608  (places alone)
+
+
+def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (rows[at : at + TOGETHER] for at in range(0, len(rows), TOGETHER))
 
 
 def _count(db: sqlite3.Connection, fence: int) -> None:

@@ -66,6 +66,35 @@ def test_a_write_that_fails_in_the_middle_leaves_nothing(tmp_path: Path, monkeyp
         assert (recovered.leases, recovered.fence) == ((lease(1),), 1)
 
 
+def test_a_large_step_takes_no_more_statements_than_a_small_one(tmp_path: Path) -> None:
+    """Each of them hands the interpreter's lock over: row by row a batch would wait for it a hundred times."""
+    statements: list[str] = []
+
+    def written(leases: list[Lease], erased: list[int]) -> int:
+        statements.clear()
+        book.write(leases, erased)
+        return len(statements)
+
+    with closing(journal(tmp_path)) as book:
+        book.recover(100.0)
+        assert book._connection is not None
+        book._connection.set_trace_callback(statements.append)
+        small = written([lease(1)], [])
+        assert written([lease(fence, f"j{fence}") for fence in range(2, 66)], []) == small
+        small = written([], [1])
+        assert written([], list(range(2, 66))) == small
+
+
+def test_a_step_of_any_size_is_written_whole(tmp_path: Path) -> None:
+    leases = [lease(fence, f"j{fence}") for fence in range(1, 201)]
+    with closing(journal(tmp_path)) as book:
+        book.recover(100.0)
+        book.write(leases, [])
+        assert book.recover(100.0).leases == tuple(leases)
+        book.write([lease(201, "new")], list(range(1, 200)))
+        assert book.recover(100.0).leases == (leases[-1], lease(201, "new"))
+
+
 def test_fences_never_fall(tmp_path: Path) -> None:
     with closing(journal(tmp_path)) as book:
         book.recover(100.0)
