@@ -8,6 +8,8 @@ program, the journal is the one way back; only who waits, and what was counted, 
 from collections.abc import Sequence
 from copy import copy
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import assert_never
 
 import structlog
@@ -383,9 +385,10 @@ class Admission(Actor[m.AdmissionMessage]):
             turns.grant(lease)
         if changes.ended and len(self._books.queue):
             self._environment.look_again()
-        for ended in changes.ended:
-            counts.ended[ended.how] = counts.ended.get(ended.how, 0) + 1
-            decisions.about([ended.lease], ended.how, wall)
+        for how, those in groupby(changes.ended, attrgetter("how")):
+            leases = [each.lease for each in those]
+            counts.ended[how] = counts.ended.get(how, 0) + len(leases)
+            decisions.about(leases, how, wall)
         if changes.begun or changes.ended:
             self._bonds.change(changes.begun, [ended.lease for ended in changes.ended])
             self._seen.runs.ended(changes.ended, self._environment.clock())

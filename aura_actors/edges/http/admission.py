@@ -56,7 +56,7 @@ async def acquire(call: Call) -> Answer:
     )
     answer = await turn(call, request, body.wait_seconds)
     if isinstance(answer, m.Grant):
-        return Answer(body=lease_of(call, answer.lease), status=200 if answer.again else 201)
+        return Answer(body=_lease_of(call, answer.lease), status=200 if answer.again else 201)
     headers = {"Retry-After": str(math.ceil(answer.retry_after_seconds))}
     return Answer(body=public.ticket(answer, call.moment), status=202, headers=headers)
 
@@ -65,7 +65,7 @@ async def acquire(call: Call) -> Answer:
 async def list_jobs(call: Call) -> Answer:
     """List live leases and the queue, without their secrets."""
     view = await ask(call.services.admission, m.Describe())
-    return Answer(body=wire.Jobs(active=public.jobs(view, _indexes(call)), queue=public.queue(view)))
+    return Answer(body=wire.Jobs(active=public.jobs(view, indexes(call)), queue=public.queue(view)))
 
 
 @jobs.add(
@@ -77,7 +77,7 @@ async def list_jobs(call: Call) -> Answer:
 async def show_job(call: Call) -> Answer:
     """Show one live lease, or one place in the queue, without its secret."""
     view = await ask(call.services.admission, m.Describe())
-    found: list[wire.ActiveJob | wire.QueuedJob] = [*public.jobs(view, _indexes(call)), *public.queue(view)]
+    found: list[wire.ActiveJob | wire.QueuedJob] = [*public.jobs(view, indexes(call)), *public.queue(view)]
     for job in found:
         if job.job_id == call.path["jobId"]:
             return Answer(body=job)
@@ -105,7 +105,7 @@ async def renew(call: Call) -> Answer:
         ttl_seconds=call.body.ttl_seconds,
         resize=resize(call.body),
     )
-    return Answer(body=lease_of(call, await ask(call.services.admission, request)))
+    return Answer(body=_lease_of(call, await ask(call.services.admission, request)))
 
 
 @jobs.add(
@@ -118,7 +118,7 @@ async def renew(call: Call) -> Answer:
 async def ready_job(call: Call) -> Answer:
     """Say that a job uses what it will use, so that what was measured counts as its own."""
     request = m.Ready(key=call.path["jobId"], secret=call.headers.get("aura-lease"))
-    return Answer(body=lease_of(call, await ask(call.services.admission, request)))
+    return Answer(body=_lease_of(call, await ask(call.services.admission, request)))
 
 
 @jobs.add(
@@ -170,10 +170,11 @@ def _report(body: wire.ReleaseBody) -> RunReport | None:
     return RunReport(peak_bytes=body.peak_bytes, oom_killed=body.oom_killed)
 
 
-def lease_of(call: Call, held: Lease) -> wire.Lease:
+def _lease_of(call: Call, held: Lease) -> wire.Lease:
     """A lease for its holder."""
-    return public.lease(held, call.moment, _indexes(call))
+    return public.lease(held, call.moment, indexes(call))
 
 
-def _indexes(call: Call) -> public.Indexes:
+def indexes(call: Call) -> public.Indexes:
+    """Where each device is in the list of the last sample."""
     return public.gpu_indexes(call.services.snapshots.value)

@@ -6,7 +6,7 @@ Owns how each one's outcome becomes the status and body that it would have had a
 from typing import assert_never
 
 from aura_actors.domain.leases import Lease
-from aura_actors.edges.http.admission import lease_of
+from aura_actors.edges.http.admission import indexes
 from aura_actors.edges.http.api import Answer, Call, Operations
 from aura_actors.edges.http.caller import owner, process
 from aura_actors.edges.http.needs import job_spec, resize
@@ -30,14 +30,14 @@ async def batch(call: Call) -> Answer:
     body: wire.BatchBody = call.body
     operations = tuple([await _message(call, each, at) for at, each in enumerate(body.operations)])
     outcomes = await ask(call.services.admission, m.Batch(operations=operations)) if operations else ()
-    return Answer(body=wire.BatchResults(results=[_result(call, each) for each in outcomes]))
+    moment, devices = call.moment, indexes(call)
+    return Answer(body=wire.BatchResults(results=[_result(each, moment, devices) for each in outcomes]))
 
 
 async def _message(call: Call, operation: wire.Operation, number: int) -> m.Operation:
-    at = f"/operations/{number}"
     match operation:
         case wire.AcquireOperation() | wire.PreflightOperation():
-            job_id, who = operation.job_id, owner(call, operation)
+            at, job_id, who = f"/operations/{number}", operation.job_id, owner(call, operation)
             spec = job_spec(operation, bytes_per_job=call.services.bytes_per_job, at=at)
             ends_with = await process(call, operation, at=at)
             if isinstance(operation, wire.PreflightOperation):
@@ -57,14 +57,14 @@ async def _message(call: Call, operation: wire.Operation, number: int) -> m.Oper
             assert_never(operation)
 
 
-def _result(call: Call, outcome: object) -> wire.BatchResult:
+def _result(outcome: object, moment: public.Moment, devices: public.Indexes) -> wire.BatchResult:
     match outcome:
         case m.Grant(lease=lease, again=again):
-            return wire.BatchResult(status=200 if again else 201, lease=lease_of(call, lease))
+            return wire.BatchResult(status=200 if again else 201, lease=public.lease(lease, moment, devices))
         case Lease():
-            return wire.BatchResult(status=200, lease=lease_of(call, outcome))
+            return wire.BatchResult(status=200, lease=public.lease(outcome, moment, devices))
         case m.Queued():
-            return wire.BatchResult(status=202, ticket=public.ticket(outcome, call.moment))
+            return wire.BatchResult(status=202, ticket=public.ticket(outcome, moment))
         case m.Forecast():
             return wire.BatchResult(status=200, preflight=public.preflight(outcome))
         case None:

@@ -1,6 +1,7 @@
 """Forms that every translation shares: dates, rounding, shares."""
 
 import datetime as dt
+from functools import lru_cache
 
 
 class Moment:
@@ -16,7 +17,13 @@ class Moment:
 
 def utc(timestamp: float) -> dt.datetime:
     """Unix seconds as a date, to the millisecond."""
-    return dt.datetime.fromtimestamp(round(timestamp, 3), dt.UTC)
+    return _date(round(timestamp * 1000))
+
+
+@lru_cache(maxsize=64)
+def _date(milliseconds: int) -> dt.datetime:
+    """Kept for a moment: what is decided in one step has the same few dates."""
+    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
 
 
 def rounded(value: float | None, times: float = 1) -> float | None:
