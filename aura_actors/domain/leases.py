@@ -16,7 +16,7 @@ from aura_actors.domain.needs import JobSpec, ProcessIdentity
 from aura_actors.errors import Foreign, Gone
 
 
-class Lease(msgspec.Struct, frozen=True, kw_only=True):
+class Lease(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A grant of `spec` to `owner` under `key`. Whoever shows `secret` may renew it and end it."""
 
     key: str

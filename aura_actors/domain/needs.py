@@ -25,8 +25,11 @@ class GpuNeed(msgspec.Struct, frozen=True, kw_only=True):
     """Nobody else who was admitted uses the device meanwhile."""
 
 
-class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for. Two requests with equal specs are the same request."""
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is asked for. Two requests with equal specs are the same request.
+
+    Made of values alone, as a lease is: the collector has nothing to find there.
+    """
 
     memory_bytes: int = 0
     cpu_millicores: int = 0

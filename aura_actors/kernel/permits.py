@@ -32,13 +32,13 @@ class Permits:
 
     def take(self, holder: Hashable) -> None:
         """Give `holder` a slot, above the size if need be: who may have one is decided before."""
-        size, used = self.size, self.used
-        if used < size:
+        try:
             self._limiter.acquire_on_behalf_of_nowait(holder)
-            return
-        self._limiter.total_tokens = used + 1
-        self._limiter.acquire_on_behalf_of_nowait(holder)
-        self._limiter.total_tokens = size
+        except trio.WouldBlock:
+            size = self.size
+            self._limiter.total_tokens = self.used + 1
+            self._limiter.acquire_on_behalf_of_nowait(holder)
+            self._limiter.total_tokens = size
 
     def give_back(self, holder: Hashable) -> None:
         """Take the slot of `holder` back."""

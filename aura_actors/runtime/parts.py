@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -58,6 +59,7 @@ from aura_actors.messages.topics import Component, Publication
 from aura_actors.messages.tuner import TunerMessage
 from aura_actors.runtime import cleaning, rules, voice
 from aura_actors.runtime.audit import Audit
+from aura_actors.runtime.chance import unguessable
 from aura_actors.runtime.held import Held
 from aura_actors.stores.quarantine import QuarantineStore
 from aura_actors.wire.actors import Actors
@@ -221,7 +223,7 @@ class Parts:
             clock=around.clock,
             boot_clock=around.boot_clock,
             wall=around.wall,
-            secret=lambda: secrets.token_urlsafe(18),
+            secret=partial(next, unguessable()),
             chance=around.chance,
             look_again=self._look_again,
             alive=lambda process: not has_ended(process.pid, process.start_ticks),

@@ -10,8 +10,11 @@ from typing import Annotated
 import msgspec
 
 
-class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of everything that leaves the process: immutable, keyword-only, camelCase."""
+class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """Base of everything that leaves the process: immutable, keyword-only, camelCase.
+
+    JSON is a tree, from whose leaves nothing leads back: the collector has nothing to find there.
+    """
 
 
 class Cpu(Wire, frozen=True, kw_only=True):

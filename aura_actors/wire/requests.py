@@ -26,8 +26,8 @@ Path = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^/[^\x00]*$"
 Priority = Literal["low", "normal", "high"]
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Base of everything that comes in: an unknown field is refused, not ignored."""
+class Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True, gc=False):
+    """Base of everything that comes in: an unknown field is refused, not ignored. A tree, as all that goes out."""
 
 
 class GpuBody(Body, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class NeedsBody(Body, frozen=True, kw_only=True):
     """Space in the scratch directory."""
     units: Annotated[dict[Name, Annotated[int, Meta(ge=0, le=2**53)]], Meta(max_length=32)] = {}
     """Of dimensions that `[admission.units]` names."""
-    providers: Annotated[list[ProviderBody], Meta(max_length=16)] = []
+    providers: Annotated[tuple[ProviderBody, ...], Meta(max_length=16)] = ()
     """Slots at providers that the job holds while it runs."""
     priority: Priority = "normal"
     """Who goes first where jobs wait."""
@@ -87,7 +87,7 @@ class NeedsBody(Body, frozen=True, kw_only=True):
     """The lease ends with this process, and what its tree uses counts as the job's."""
     cgroup: Path | None = None
     """Directory of a control group that is the job's alone, `pid` in it: all that is in it counts as the job's."""
-    hold_paths: Annotated[list[Path], Meta(max_length=64)] = []
+    hold_paths: Annotated[tuple[Path, ...], Meta(max_length=64)] = ()
     """Absolute paths that cleanup leaves alone while the job waits and while it runs."""
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from copy import copy
 from functools import partial
 from itertools import groupby
-from operator import attrgetter
 from typing import assert_never
 
 import structlog
@@ -385,7 +384,7 @@ class Admission(Actor[m.AdmissionMessage]):
             turns.grant(lease)
         if changes.ended and len(self._books.queue):
             self._environment.look_again()
-        for how, those in groupby(changes.ended, attrgetter("how")):
+        for how, those in groupby(changes.ended, lambda each: each.how):
             leases = [each.lease for each in those]
             counts.ended[how] = counts.ended.get(how, 0) + len(leases)
             decisions.about(leases, how, wall)

@@ -3,7 +3,7 @@
 Pure. `at` is the JSON pointer to the body where it is part of a larger one; every InvalidValue names its place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aura_actors.domain.needs import GpuNeed, JobSpec, Resize
 from aura_actors.domain.providers import ProviderNeed
@@ -23,7 +23,7 @@ def job_spec(body: wire.NeedsBody, *, bytes_per_job: int, at: str = "") -> JobSp
         priority=body.priority,
         kind=body.kind,
         max_runtime_seconds=body.max_runtime_seconds,
-        hold_paths=tuple(body.hold_paths),
+        hold_paths=body.hold_paths,
     )
 
 
@@ -77,7 +77,7 @@ def _units(units: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((name, amount) for name, amount in units.items() if amount))
 
 
-def _providers(asked: list[wire.ProviderBody]) -> tuple[ProviderNeed, ...]:
+def _providers(asked: Sequence[wire.ProviderBody]) -> tuple[ProviderNeed, ...]:
     """One need for each provider; names match in any case, and are spelled as they came first."""
     merged: dict[str, ProviderNeed] = {}
     for each in asked:
