@@ -95,6 +95,18 @@ def test_a_step_of_any_size_is_written_whole(tmp_path: Path) -> None:
         assert book.recover(100.0).leases == (leases[-1], lease(201, "new"))
 
 
+def test_what_has_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A daemon that has granted millions writes as fast as a new one."""
+    with closing(journal(tmp_path)) as book:
+        book.recover(100.0)
+        for first in range(1, 64 * 400, 64):
+            book.write([lease(fence, f"j{fence}") for fence in range(first, first + 64)], [])
+            book.write([], list(range(first, first + 64)))
+        sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert sizes["journal.db"] < 128 * 1024
+    assert sizes["journal.db-wal"] < 1.1 * 1000 * 4096, "SQLite writes back after 1,000 pages"
+
+
 def test_fences_never_fall(tmp_path: Path) -> None:
     with closing(journal(tmp_path)) as book:
         book.recover(100.0)
