@@ -1,6 +1,8 @@
 """One task that waits for everybody."""
 
+import gc
 import math
+import weakref
 
 import trio
 from trio.testing import MockClock
@@ -49,3 +51,19 @@ async def test_a_sooner_moment_wakes_who_waits(autojump_clock: MockClock) -> Non
     async with trio.open_nursery() as nursery:
         nursery.start_soon(add)
         assert (await agenda.due(), trio.current_time() - began) == (["soon"], 2)
+
+
+class _Someone:
+    """Can be looked for after it is gone."""
+
+
+async def test_who_is_forgotten_is_not_kept_until_its_moment(autojump_clock: MockClock) -> None:
+    """A feed may have thousands of short connections in the time of one ping."""
+    agenda, someone = Agenda[_Someone](), _Someone()
+    agenda.at(someone, trio.current_time() + 20)
+    agenda.at(someone, trio.current_time() + 10)
+    gone = weakref.ref(someone)
+    agenda.forget(someone)
+    del someone
+    gc.collect()
+    assert gone() is None
