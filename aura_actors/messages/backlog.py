@@ -10,16 +10,20 @@ from aura_actors.kernel.latest import Latest
 from aura_actors.messages.topics import Publication
 
 KEPT = 300
+KEPT_BYTES = 16 * 1024 * 1024
 
 
 class Backlog:
-    """Written by the publisher, read by whoever passes publications on. `kept` is the number for each topic."""
+    """Written by the publisher, read by whoever passes publications on. For each topic `kept` of them, and fewer where
+    those would have more than `kept_bytes`: a long queue makes states of half a megabyte.
+    """
 
-    def __init__(self, topics: Iterable[str], *, kept: int = KEPT) -> None:
+    def __init__(self, topics: Iterable[str], *, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
         # Numbers in a ring grow by one: a publication that does not follow the last one begins the ring anew.
         self._rings: dict[str, deque[Publication]] = {topic: deque() for topic in topics}
+        self._bytes = dict.fromkeys(self._rings, 0)
         self._kept = kept
-        self._bytes = 0
+        self._kept_bytes = kept_bytes
         self._snapshots: dict[str, Publication] = {}
         self._last_event: dict[str, int] = {}
         self.added = Latest(0)
@@ -38,20 +42,23 @@ class Backlog:
     @property
     def held_bytes(self) -> int:
         """Bytes of JSON held."""
-        return self._bytes
+        return sum(self._bytes.values())
 
     def add(self, publication: Publication) -> None:
         """Keep a publication and wake those who wait; never waits itself."""
-        ring = self._rings[publication.topic]
-        follows = bool(ring) and publication.seq == ring[-1].seq + 1
-        while ring and (len(ring) == self._kept or not follows):
-            self._bytes -= _size(ring.popleft())
+        topic = publication.topic
+        ring = self._rings[topic]
+        if ring and publication.seq != ring[-1].seq + 1:
+            ring.clear()
+            self._bytes[topic] = 0
         ring.append(publication)
-        self._bytes += _size(publication)
+        self._bytes[topic] += _size(publication)
+        while len(ring) > self._kept or (len(ring) > 1 and self._bytes[topic] > self._kept_bytes):
+            self._bytes[topic] -= _size(ring.popleft())
         if publication.is_event:
-            self._last_event[publication.topic] = publication.seq
+            self._last_event[topic] = publication.seq
         else:
-            self._snapshots[publication.topic] = publication
+            self._snapshots[topic] = publication
         self.added.set(self.added.value + 1)
 
     def snapshot(self, topic: str) -> Publication | None:

@@ -46,6 +46,18 @@ def test_three_hundred_are_kept() -> None:
     assert (backlog.held_entries, backlog.held_bytes) == (300, 300 * 6)
 
 
+def test_of_large_ones_fewer_are_kept_and_the_newest_always() -> None:
+    """A thousand who wait are half a megabyte, several times a second. Other topics keep what they have."""
+    backlog = Backlog(["t", "other"], kept_bytes=15)  # 6 bytes each, see above
+    backlog.add(publication(1, topic="other"))
+    for seq in (1, 2, 3):
+        backlog.add(publication(seq))
+    assert (backlog.after("t", 0), numbers(backlog.after("t", 1)), backlog.held_bytes) == (None, [2, 3], 18)
+    backlog.add(Publication(topic="t", seq=4, data=b"d" * 20, payload=b"p" * 20))
+    assert (numbers(backlog.after("t", 3)), backlog.after("t", 2), backlog.held_bytes) == ([4], None, 46)
+    assert numbers(backlog.after("other", 0)) == [1]
+
+
 def test_a_number_that_does_not_follow_begins_anew() -> None:
     """Who missed the hole is told so."""
     backlog = filled(1, 2, 7)
