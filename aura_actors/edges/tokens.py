@@ -4,6 +4,8 @@ Owns the comparison, which takes as long for a wrong token as for a right one. K
 a token is shown is the same for HTTP and the feed.
 """
 
+import base64
+import binascii
 import hmac
 import re
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 _BEARER = re.compile(rb"(?i:bearer) +(?P<token>[^ ]+)\Z")
 _PROTOCOL_PREFIX = "bearer."
+_ENCODED_PREFIX = "bearer64."
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +57,8 @@ def authenticate(
     """What the token that is shown opens; None where it is missing or wrong. Without credentials all is open.
 
     The token is taken from one `Authorization: Bearer` header or, for browsers, which cannot set headers on a
-    WebSocket, from a proposed subprotocol `bearer.TOKEN`.
+    WebSocket, from a proposed subprotocol `bearer.TOKEN`; a token with characters that may not stand there, such as
+    `/` and `=`, comes as `bearer64.` and its base64url (RFC 4648, 5) without padding.
     """
     if not credentials:
         return TRUSTED
@@ -78,5 +82,18 @@ def _shown(headers: Headers, subprotocols: Sequence[str]) -> bytes | None:
     if values:
         match = _BEARER.match(values[0]) if len(values) == 1 else None
         return match["token"] if match else None
-    tokens = [each.removeprefix(_PROTOCOL_PREFIX) for each in subprotocols if each.startswith(_PROTOCOL_PREFIX)]
-    return tokens[0].encode() if len(tokens) == 1 else None
+    tokens = [token for each in subprotocols if (token := _from_protocol(each)) is not None]
+    return tokens[0] if len(tokens) == 1 else None
+
+
+def _from_protocol(name: str) -> bytes | None:
+    """The token in the name of a subprotocol; None where there is none."""
+    if name.startswith(_PROTOCOL_PREFIX):
+        return name.removeprefix(_PROTOCOL_PREFIX).encode()
+    if not name.startswith(_ENCODED_PREFIX):
+        return None
+    text = name.removeprefix(_ENCODED_PREFIX)
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        return b""  # nobody's

@@ -14,8 +14,8 @@ KEPT_BYTES = 16 * 1024 * 1024
 
 
 class Backlog:
-    """Written by the publisher, read by whoever passes publications on. For each topic `kept` of them, and fewer where
-    those would have more than `kept_bytes`: a long queue makes states of half a megabyte.
+    """Written by the publisher, read by whoever passes publications on. `kept` is the number for each topic; there
+    are fewer where those would have more than `kept_bytes`: a long queue makes states of half a megabyte.
     """
 
     def __init__(self, topics: Iterable[str], *, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:

@@ -246,6 +246,24 @@ def test_a_browser_shows_its_token_as_a_subprotocol() -> None:
     assert authenticate(WILD.accepted, headers=wrong, subprotocols=["bearer.secret"]) is None
 
 
+@pytest.mark.parametrize(
+    ("shown", "opens"),
+    [
+        ("bearer64.cTgzdi9abTl2K0E9PQ", True),  # q83v/Zm9v+A==, as `openssl rand -base64` makes them
+        ("bearer64.cTgzdi9abTl2K0E9PQ==", True),
+        ("bearer64.d3Jvbmc", False),
+        ("bearer64.", False),
+        ("bearer64.A", False),
+        ("bearer64.#", False),
+        ("bearer64.q83v/Zm9v+A==", False),
+    ],
+)
+def test_a_token_with_characters_that_no_subprotocol_has_comes_encoded(shown: str, opens: bool) -> None:
+    accepted = (Credential(token="q83v/Zm9v+A=="),)
+    standing = authenticate(accepted, headers=[], subprotocols=["aura.v1", shown])
+    assert standing == (TRUSTED if opens else None)
+
+
 def test_the_tokens_are_not_in_the_repr() -> None:
     """Neither in rich's."""
     access = msgspec.structs.replace(WILD, credentials=(Credential(name="ci", token="secret2"),))

@@ -17,8 +17,8 @@ class Agenda(Generic[T]):
     """One moment for each, the earliest that was set since the last look. Times are Trio's, in seconds."""
 
     def __init__(self) -> None:
-        # A moment has a number, by which `_who` knows whose it is. The heap holds numbers alone, also of moments that
-        # do not count any more: who is forgotten is gone from memory long before its moment would have come.
+        # A moment has a number, by which `_who` knows whose it is. The heap holds numbers alone, also of moments
+        # that do not count any more: who is forgotten is gone from memory before its moment would have come.
         self._moments: dict[T, tuple[float, int]] = {}
         self._who: dict[int, T] = {}
         self._heap: list[tuple[float, int]] = []

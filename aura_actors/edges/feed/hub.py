@@ -84,8 +84,7 @@ class Feed:
                 max_leases=limits.max_leases,
             ),
         )
-        self.access = access
-        """May be replaced: it is asked when somebody connects."""
+        self._access = access
         self._shared = Shared(
             epoch=epoch,
             backlog=backlog,
@@ -100,10 +99,29 @@ class Feed:
             subscribers={topic: {} for topic in backlog.topics},
         )
         self._relay = Relay(self._shared)
-        self._clients: dict[Session, str] = {}
-        """Session and its client's address; empty for unix sockets, which have none."""
+        self._clients: dict[Session, RequestHead] = {}
+        """Each with the request that it came with."""
         self._per_address: Counter[str] = Counter()
         self._stopping = False
+
+    @property
+    def access(self) -> Access:
+        """The rules for who may connect. May be replaced: then they hold for the tokens of who is connected too.
+
+        Whose token opens the feed no more is sent away, and what it held ends with its connection.
+        """
+        return self._access
+
+    @access.setter
+    def access(self, access: Access) -> None:
+        self._access = access
+        for session, head in tuple(self._clients.items()):
+            standing = self._standing(head)
+            refused = _may_not_read(standing)
+            if refused is not None:
+                session.end(*refused)
+            elif standing is not None:
+                session.stand(standing)
 
     def statistics(self) -> FeedStatistics:
         """Counters for `/metrics`."""
@@ -164,7 +182,7 @@ class Feed:
                         standing or STRANGER, connection.peer, head.headers, self.access.trusted_proxies
                     )
                     session = Session(websocket, stream, nursery, self._shared, caller)
-                    await self._admit(session, standing)
+                    await self._admit(session, head, standing)
                 nursery.cancel_scope.cancel()
         except* (ConnectionClosed, HandshakeError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the library's reader says so when the peer goes away in the middle of something
@@ -191,7 +209,7 @@ class Feed:
         protocols = head.tokens(b"sec-websocket-protocol")
         return authenticate(self.access.accepted, headers=head.headers, subprotocols=protocols)
 
-    async def _admit(self, session: Session, standing: Standing | None) -> None:
+    async def _admit(self, session: Session, head: RequestHead, standing: Standing | None) -> None:
         address = session.caller.host
         refused = self._turned_away(address, standing)
         if refused is not None:
@@ -199,7 +217,7 @@ class Feed:
             session.end(*refused)
             return
         self._shared.counters.accepted += 1
-        self._clients[session] = address
+        self._clients[session] = head
         self._per_address[address] += 1
         try:
             await session.run()
@@ -212,15 +230,21 @@ class Feed:
         limits = self._shared.limits
         if self._stopping:
             return Close.GOING_AWAY, "shutting down"
-        if standing is None:
-            return Close.TOKEN_REFUSED, "token missing or wrong"
-        if "read" not in standing.scopes:
-            return Close.SCOPE_REFUSED, "this token may not read"
+        if (refused := _may_not_read(standing)) is not None:
+            return refused
         if len(self._clients) >= limits.max_clients:
             return Close.TRY_LATER, "too many clients"
         if address and self._per_address[address] >= limits.max_clients_per_address:
             return Close.TRY_LATER, "too many clients from this address"
         return None
+
+
+def _may_not_read(standing: Standing | None) -> tuple[Close, str] | None:
+    if standing is None:
+        return Close.TOKEN_REFUSED, "token missing or wrong"
+    if "read" not in standing.scopes:
+        return Close.SCOPE_REFUSED, "this token may not read"
+    return None
 
 
 async def _say_goodbye(

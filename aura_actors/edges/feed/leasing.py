@@ -40,7 +40,8 @@ class Leasing:
         self, desk: Desk, caller: Caller, limits: Limits, tell: Callable[[Sequence[Told]], Awaitable[None]]
     ) -> None:
         self._desk = desk
-        self._caller = caller
+        self.caller = caller
+        """May be replaced: it is asked for each frame."""
         self._limits = limits
         self._tell = tell
         self._connection = desk.secret()
@@ -114,7 +115,7 @@ class Leasing:
 
     async def _prepare(self, frame: wire.Asked) -> Sequence[Asked]:
         """What to ask; nothing for `leave`. Raises what the frame is answered where it may not be asked."""
-        if "admit" not in self._caller.scopes:
+        if "admit" not in self.caller.scopes:
             raise Foreign("this token may not ask for leases: it has not the scope `admit`")
         if isinstance(frame, wire.Leave):
             if frame.id not in self._places:
@@ -143,11 +144,11 @@ class Leasing:
             owner = frame.owner
             group = None if isinstance(frame, wire.AcquireSlot) else frame.cgroup
             if frame.pid is not None:
-                claim, pid = self._caller.claim, frame.pid
+                claim, pid = self.caller.claim, frame.pid
                 process = await trio.to_thread.run_sync(claim, pid, group, limiter=self._desk.threads)
             elif group is not None:
                 raise InvalidValue("give pid too: a process in this group", path="/cgroup")
-        return Origin(owner=owner_of(self._caller, owner), connection=self._connection, process=process)
+        return Origin(owner=owner_of(self.caller, owner), connection=self._connection, process=process)
 
     async def _ask(self, operations: Sequence[m.Operation]) -> Sequence[object]:
         """For each its reply or its error."""

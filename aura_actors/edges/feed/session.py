@@ -23,6 +23,7 @@ from aura_actors.edges.feed.pulse import Pulse
 from aura_actors.edges.feed.shared import Shared
 from aura_actors.edges.feed.stream import FrameStream
 from aura_actors.edges.peer import Caller
+from aura_actors.edges.tokens import Standing
 from aura_actors.wire import feed as wire
 from aura_actors.wire.session import Asked
 
@@ -46,7 +47,6 @@ class Session:
         "_shared",
         "_stream",
         "_websocket",
-        "caller",
         "code",
         "reason",
     )
@@ -59,7 +59,6 @@ class Session:
         shared: Shared,
         caller: Caller,
     ) -> None:
-        self.caller = caller
         self._websocket = websocket
         self._stream = stream
         self._nursery = nursery
@@ -78,6 +77,17 @@ class Session:
         self.code: int | None = None
         """Why the session ended; None while it runs."""
         self.reason = ""
+
+    @property
+    def caller(self) -> Caller:
+        """Who connected, as it stands now."""
+        return self._leasing.caller
+
+    def stand(self, standing: Standing) -> None:
+        """What its token opens from now on."""
+        self._leasing.caller = msgspec.structs.replace(
+            self.caller, token_name=standing.token_name, scopes=standing.scopes
+        )
 
     async def run(self) -> None:
         """Serve the client until it goes or the session is ended."""

@@ -36,6 +36,13 @@ export function fullJitter(attempt, random = Math.random) {
   return random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(attempt, 16));
 }
 
+/** A token as the name of a subprotocol, in which not every character may stand. */
+function shown(token) {
+  if (/^[\w!#$%&'*+\-.^`|~]+$/.test(token)) return `bearer.${token}`;
+  const bytes = String.fromCharCode(...new TextEncoder().encode(token));
+  return `bearer64.${btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
+}
+
 /**
  * What `onState` is given:
  *   {state: "connecting"}
@@ -66,7 +73,7 @@ export class Feed {
    * @param {number} [options.intervalMs]    at most one frame per topic in this time
    * @param {number} [options.hiddenIntervalMs]  the same while nobody looks at the page
    * @param {string[]} [options.recover]     topics whose missed frames are wanted after a reconnection
-   * @param {string|null} [options.token]    shown as subprotocol `bearer.TOKEN`, never in the URL
+   * @param {string|null} [options.token]    shown as a subprotocol, never in the URL
    * @param {() => number} [options.random]  from 0 to 1, for the jitter
    * @param {() => number} [options.now]     milliseconds that never go back
    * @param {(frame: {type: string, topic: string, epoch: string, seq: number, ts: any, data: any}) => void} [options.onFrame]
@@ -123,14 +130,7 @@ export class Feed {
     this.#abandon();
     this.#become({ state: "connecting" });
     const { url, token } = this.#options;
-    try {
-      this.#socket = token ? new WebSocket(url, ["aura.v1", `bearer.${token}`]) : new WebSocket(url);
-    } catch (error) {
-      // The constructor refuses characters that cannot stand in a header: such a token cannot be right.
-      if (!(error instanceof DOMException && token)) throw error;
-      this.#become({ state: "unauthorized", code: CLOSE_NO_TOKEN });
-      return;
-    }
+    this.#socket = token ? new WebSocket(url, ["aura.v1", shown(token)]) : new WebSocket(url);
     const socket = this.#socket;
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => this.#closed(event.code, event.reason);

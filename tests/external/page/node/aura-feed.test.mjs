@@ -36,6 +36,13 @@ test("a token is a subprotocol and not in the URL", () => {
   assert.ok(!Socket.last.url.includes("s3cret"));
 });
 
+test("a token that no subprotocol can carry goes encoded", () => {
+  feed({ token: "q83v/Zm9v+A==" });
+  assert.deepEqual(Socket.last.protocols, ["aura.v1", "bearer64.cTgzdi9abTl2K0E9PQ"]);
+  feed({ token: "t\u00f6k\u20acn\u00bf\u00ff" });
+  assert.deepEqual(Socket.last.protocols, ["aura.v1", "bearer64.dMO2a-KCrG7Cv8O_"]);
+});
+
 test("after a break it asks for what it missed", () => {
   feed();
   Socket.last.greet();
