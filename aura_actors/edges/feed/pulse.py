@@ -17,7 +17,8 @@ class Pulse:
     def __init__(self, deadlines: Deadlines, now: float) -> None:
         self._deadlines = deadlines
         self._beats = False
-        # While a ping is out, _pong_by is when it must have been answered, and _pongs what had come before it.
+        # While a ping is out, _pong_by is when it must have been answered, and _pongs what had come before it. One
+        # that waits behind a large frame is not out.
         self._ping_at = now + deadlines.ping
         self._pong_by = math.inf
         self._pongs = 0
@@ -31,16 +32,20 @@ class Pulse:
         return self._beats and now >= sent_at + self._deadlines.heartbeat
 
     def ping_due(self, now: float, pongs: int) -> bool:
-        """True when a ping is to be sent now; it then counts as sent."""
+        """True when a ping is to be sent now."""
         if self._pong_by < math.inf:
             if pongs == self._pongs:
                 return False
             self._pong_by, self._ping_at = math.inf, max(now, self._ping_at)
         if now < self._ping_at:
             return False
-        self._pongs, self._pong_by = pongs, now + self._deadlines.pong
         self._ping_at = now + self._deadlines.ping
         return True
+
+    def pinged(self, now: float, pongs: int) -> float:
+        """The ping is on its way; when its answer must have come."""
+        self._pongs, self._pong_by = pongs, now + self._deadlines.pong
+        return self._pong_by
 
     def lost(self, now: float, pongs: int) -> bool:
         """No pong has come in time."""

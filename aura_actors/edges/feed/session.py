@@ -274,6 +274,7 @@ class Session:
         """
         if self._ping:
             self._ping = False
+            self._shared.agenda.at(self, self._pulse.pinged(now, self._stream.pongs))
             return PING, 0  # the client does not see it
         if self._own:
             own = self._own.popleft()

@@ -22,7 +22,7 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
 
     handshake: float = 5.0
     send: float = 5.0
-    """For one whole frame to be taken by the peer."""
+    """For the peer to take another 64 KiB of a frame, or the rest of it."""
     heartbeat: float = 10.0
     """Of silence, before a subscribed client is told that we live."""
     ping: float = 20.0

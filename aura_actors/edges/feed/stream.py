@@ -15,18 +15,20 @@ from aura_actors.edges.connection import Connection
 from aura_actors.edges.feed.inbound import InboundLimit
 
 _CLOSE = b"\x88"
+_PIECE_BYTES = 64 * 1024
 
 
 class FrameStream(trio.abc.Stream):
     """Handed to `trio_websocket.wrap_server_stream`.
 
-    `head_bytes` is the size of the request head; `send_seconds` how long one frame may take before the connection
-    is aborted; `max_message_bytes` the most that one message may have.
+    `head_bytes` is the size of the request head; `send_seconds` how long the peer may take for another 64 KiB of a
+    frame before the connection is aborted; `max_message_bytes` the most that one message may have.
     """
 
     __slots__ = (
         "_connection",
         "_head_left",
+        "_hurried",
         "_limit",
         "_rest",
         "_send_seconds",
@@ -45,6 +47,7 @@ class FrameStream(trio.abc.Stream):
         self._connection = connection
         self._head_left = head_bytes
         self._send_seconds = send_seconds
+        self._hurried = False
         self._limit = InboundLimit(max_message_bytes)
         self._upgraded = trio.Event()
         self._turn = trio.StrictFIFOLock()
@@ -69,7 +72,8 @@ class FrameStream(trio.abc.Stream):
         self._upgraded.set()
 
     def hurry(self, seconds: float) -> None:
-        """From now on a frame, also the one being written, has only so long."""
+        """From now on a whole frame, also the one being written, has only so long."""
+        self._hurried = True
         self._send_seconds = min(self._send_seconds, seconds)
         if self._writing is not None:
             self._writing.deadline = min(self._writing.deadline, trio.current_time() + seconds)
@@ -115,8 +119,8 @@ class FrameStream(trio.abc.Stream):
         """Write one whole frame (or the upgrade's answer), after those asked for before.
 
         The library's own close frame is dropped: see `send_close`. Once begun, a frame is finished even if the
-        caller is cancelled, because half a frame would spoil the stream; it takes at most the send deadline, after
-        which the connection is aborted and `trio.BrokenResourceError` raised.
+        caller is cancelled, because half a frame would spoil the stream. A peer that does not take another 64 KiB
+        within the send deadline is cut off, and `trio.BrokenResourceError` raised.
         """
         if self._upgraded.is_set() and bytes(data[:1]) == _CLOSE:
             await trio.lowlevel.checkpoint()
@@ -146,9 +150,13 @@ class FrameStream(trio.abc.Stream):
 
     async def _write_whole(self, data: bytes | bytearray | memoryview) -> None:
         left = memoryview(data)
+        owed = len(left) - _PIECE_BYTES
         with trio.CancelScope(shield=True, deadline=trio.current_time() + self._send_seconds) as self._writing:
             while left:
                 left = left[await self._connection.send_some(left) :]
+                if len(left) <= owed and not self._hurried:  # slow, but it reads
+                    owed = len(left) - _PIECE_BYTES
+                    self._writing.deadline = trio.current_time() + self._send_seconds
         writing, self._writing = self._writing, None
         if writing.cancelled_caught:
             self.stalled = True
