@@ -40,6 +40,8 @@ class Hello(Wire, frozen=True, kw_only=True, tag="hello"):
     """Random per start of the runtime: `seq` of another epoch means nothing here."""
     topics: list[str]
     limits: Limits
+    ts: dt.datetime | UnsetType = UNSET
+    """Now, by the server's clock; older servers do not tell. What follows may have been published long ago."""
 
 
 class Subscribed(Wire, frozen=True, kw_only=True, tag="subscribed"):

@@ -27,6 +27,7 @@ from aura_actors.edges.peer import caller_of
 from aura_actors.edges.refusing import refuse
 from aura_actors.edges.tokens import STRANGER, Standing, authenticate
 from aura_actors.messages.backlog import Backlog
+from aura_actors.messages.public.forms import utc
 from aura_actors.wire import feed as wire
 
 
@@ -91,7 +92,7 @@ class Feed:
             sampler_interval_seconds=sampler_interval_seconds,
             deadlines=deadlines,
             limits=limits,
-            hello=text_frame(encode(hello)),
+            hello=lambda: text_frame(encode(msgspec.structs.replace(hello, ts=utc(desk.wall())))),
             heartbeat=text_frame(encode(wire.Heartbeat())),
             counters=Counters(),
             agenda=Agenda(),

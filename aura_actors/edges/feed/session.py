@@ -94,7 +94,7 @@ class Session:
         shared = self._shared
         try:
             shared.agenda.at(self, self.look(trio.current_time()))
-            await self._say(shared.hello)
+            await self._say(shared.hello())
             self._nursery.start_soon(self._inbox.fill, self._websocket)
             async with self._leasing.open():
                 await self._serve()

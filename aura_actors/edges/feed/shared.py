@@ -3,6 +3,7 @@
 Owns no behaviour beyond that registry; it exists so that a session need not know the feed that made it.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -94,8 +95,8 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     sampler_interval_seconds: float
     deadlines: Deadlines
     limits: Limits
-    hello: bytes
-    """The first frame of every connection."""
+    hello: Callable[[], bytes]
+    """The first frame of a connection that begins now."""
     heartbeat: bytes
     counters: Counters
     agenda: Agenda[Subscriber]

@@ -1,5 +1,6 @@
 """The feed as a client sees it, over real loopback sockets."""
 
+import datetime as dt
 import json
 import threading
 from typing import Any
@@ -46,6 +47,8 @@ async def test_a_client_is_greeted_and_hears_nothing_more(serve: Any) -> None:
     """Publications and heartbeats are for those who ask."""
     async with serve(deadlines=Deadlines(heartbeat=0.01)) as server, server.client() as websocket:
         hello = await get(websocket)
+        told = dt.datetime.fromisoformat(hello.pop("ts"))
+        assert abs((told - dt.datetime.now(dt.UTC)).total_seconds()) < 10
         assert hello == {
             "type": "hello",
             "epoch": "e1",

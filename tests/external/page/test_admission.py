@@ -65,6 +65,26 @@ def test_a_real_load_moves_the_gauges_and_the_queue_says_why_each_waits(
         hog.communicate()
 
 
+def test_a_job_that_began_while_one_was_asked_about_its_place_is_left_alone(
+    browser: "Browser", served: "Daemon"
+) -> None:
+    def look(page: Page) -> None:
+        leases = {name: served.ask("POST", "api/admission/jobs", job(name)).json() for name in ("a", "b", "c")}
+        assert served.ask("POST", "api/admission/jobs", job("d", waitSeconds=0.2)).status_code == 202
+        live(page)
+        page.locator("#queue").get_by_role("button", name="Remove").click()
+        secret = {"Aura-Lease": leases["a"]["leaseId"]}
+        assert served.ask("DELETE", "api/admission/jobs/a", **secret).status_code == 204
+        assert served.ask("POST", "api/admission/jobs", job("d")).status_code in (200, 201)
+        expect(page.locator("#jobs")).to_contain_text("d", timeout=10_000)
+        expect(page.locator("#queue > li")).to_have_count(0)
+        page.locator("#confirm-yes").click()
+        expect(page.locator("#toasts")).to_contain_text("d did not wait any more.")
+        assert "d" in [each["jobId"] for each in served.ask("GET", "api/admission/jobs").json()["active"]]
+
+    browser.visit(served.url, look)
+
+
 def test_an_operator_drains_and_admits_again(browser: "Browser", served: "Daemon") -> None:
     def look(page: Page) -> None:
         live(page)

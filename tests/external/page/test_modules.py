@@ -23,4 +23,4 @@ def test_the_feed_client_and_the_timeline_pass_their_own_tests(
     command = [node, "--test", *(each for each in tests if each.endswith(".test.mjs"))]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "pass 24\n" in done.stdout
+    assert "pass 28\n" in done.stdout

@@ -56,6 +56,8 @@ def crowd(served: "Daemon") -> None:
             "ttlSeconds": 99,
         }
         served.ask("POST", "api/admission/jobs", body)
+    unbroken = {"jobId": "j" * 128, "kind": "k" * 60, "owner": "\u202eo" * 60, "memoryBytes": 1, "waitSeconds": 0.1}
+    served.ask("POST", "api/admission/jobs", unbroken)
 
 
 def test_on_a_phone_nothing_is_cut_off(browser: "Browser", served: "Daemon") -> None:

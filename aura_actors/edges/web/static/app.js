@@ -4,7 +4,7 @@
  */
 import { Feed, feedUrl } from "./aura-feed.js";
 import { drawBindings } from "./bindings.js";
-import { heard, newServer, sampled } from "./clock.js";
+import { greeted, heard, sampled } from "./clock.js";
 import { $, put } from "./dom.js";
 import { loadHistory } from "./history.js";
 import { listen } from "./keys.js";
@@ -63,7 +63,7 @@ function take(frame) {
   } else {
     latest[topic] = data;
     if (topic === "system") {
-      sampled(data.timestamp);
+      sampled(data.timestamp, ts);
       timeline.push(...moment(data), gapMs());
       $("age").title = `sample ${data.seq} of ${data.timestamp}`;
       if (missed) fill();
@@ -77,7 +77,7 @@ const feed = new Feed({
   recover: ["system", "alerts", "cleanup"],
   onFrame: take,
   onHello: (hello) => {
-    newServer();
+    greeted(hello.ts);
     if (epoch !== null && epoch !== hello.epoch) note("The server was restarted.");
     epoch = hello.epoch;
   },

@@ -78,7 +78,7 @@ export class Feed {
    * @param {() => number} [options.now]     milliseconds that never go back
    * @param {(frame: {type: string, topic: string, epoch: string, seq: number, ts: any, data: any}) => void} [options.onFrame]
    * @param {(state: object) => void} [options.onState]
-   * @param {(hello: {epoch: string, topics: string[], limits: object}) => void} [options.onHello]
+   * @param {(hello: {epoch: string, topics: string[], limits: object, ts?: string}) => void} [options.onHello]
    * @param {(problem: {pointer: string, detail: string}) => void} [options.onProblem]  the server refused a frame of ours
    */
   constructor(options) {

@@ -58,14 +58,18 @@ export async function undoCleanup(button, { runId, task }) {
   if (await act(button, `api/cleanup/runs/${part(runId)}/undo`)) toast(`${task}: what the run removed is back.`);
 }
 
-export async function revoke(button, jobId) {
+/** `holds` tells whether that lease is still there: another may have the job's id by the time one has answered. */
+export async function revoke(button, jobId, holds) {
   const text = "Its room is free at once. The job itself is told when it next renews.";
   if (!(await agreed(`End the lease of ${jobId}?`, text, "End it"))) return;
+  if (!holds()) return toast(`That lease of ${jobId} had ended already.`, "near");
   if (await act(button, `api/admission/jobs/${part(jobId)}/revoke`)) toast(`The lease of ${jobId} has ended.`);
 }
 
-export async function removeFromQueue(button, jobId) {
+/** `waits` tells whether it still does: a job that has begun meanwhile is not what was asked about. */
+export async function removeFromQueue(button, jobId, waits) {
   if (!(await agreed(`Send ${jobId} away?`, "It loses its place in the queue.", "Send it away"))) return;
+  if (!waits()) return toast(`${jobId} did not wait any more.`, "near");
   if (await act(button, `api/admission/jobs/${part(jobId)}/revoke`)) toast(`${jobId} no longer waits.`);
 }
 

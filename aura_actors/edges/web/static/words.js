@@ -52,4 +52,4 @@ export function amount(value, unit) {
   return unit === "millicores" ? (value / 1_000).toFixed(value % 1_000 ? 1 : 0) : count(value);
 }
 
-export const timeOfDay = (ms) => new Date(ms).toLocaleTimeString("en", { hour12: false });
+export const timeOfDay = (ms) => new Date(ms).toLocaleTimeString("en", { hourCycle: "h23" });

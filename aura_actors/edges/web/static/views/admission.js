@@ -5,6 +5,7 @@
 import { secondsTo } from "../clock.js";
 import { $, hide, list, mark, meter, orEmpty, put } from "../dom.js";
 import { revoke } from "../operate.js";
+import { latest } from "../state.js";
 import { amount, bytes, count, duration, known, share, sum } from "../words.js";
 
 const JOBS_SHOWN = 50;
@@ -72,7 +73,9 @@ function drawJobs(active) {
     const left = secondsTo(job.expiresAt);
     put(fields.left, left > 0 ? duration(left) : "ending");
   }, { key: ({ jobId, fence }) => `${jobId} ${fence}`, made: (fields, job) => {
-    fields.revoke.addEventListener("click", () => revoke(fields.revoke, job().jobId));
+    const { jobId, fence } = job();
+    const holds = () => latest.admission.active.some((each) => each.fence === fence);
+    fields.revoke.addEventListener("click", () => revoke(fields.revoke, jobId, holds));
   } });
 }
 

@@ -5,6 +5,7 @@
 import { nowMs } from "../clock.js";
 import { $, list, orEmpty, put } from "../dom.js";
 import { removeFromQueue } from "../operate.js";
+import { latest } from "../state.js";
 import { bytes, count, duration } from "../words.js";
 
 const SHOWN = 30;
@@ -25,7 +26,9 @@ export function drawQueue({ queue, queuedJobs }) {
     put(fields.state, place.protected ? "room is kept for it" : place.attended ? "" : "nobody attends it now");
     list(fields.reasons, "t-text", place.reasons, (_, reason, item) => put(item, reason.text));
   }, { key: ({ jobId }) => jobId, made: (fields, place) => {
-    fields.remove.addEventListener("click", () => removeFromQueue(fields.remove, place().jobId));
+    const { jobId } = place();
+    const waits = () => latest.admission.queue.some((each) => each.jobId === jobId);
+    fields.remove.addEventListener("click", () => removeFromQueue(fields.remove, jobId, waits));
   } });
 }
 
