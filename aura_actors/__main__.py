@@ -1,6 +1,7 @@
 """`python -m aura_actors` and the script `aura-actors`. Knows only that there is a command line.
 
-A daemon that is told to stop while it is still being loaded has nothing to put in order: it just ends, with 0.
+Whoever is told to stop while it is still being loaded has nothing to put in order, and just ends: a daemon with 0,
+any other command by the signal.
 """
 
 import os
@@ -13,8 +14,12 @@ def main() -> int:
     if sys.argv[1:2] == ["serve"]:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: os._exit(0))
+    interrupted = signal.getsignal(signal.SIGINT)
+    if interrupted is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from aura_actors.cli.app import run
 
+    signal.signal(signal.SIGINT, interrupted)
     return run(sys.argv[1:])
 
 

@@ -1,6 +1,7 @@
 """Every command explains itself, and a wrong call is one line on stderr and exit status 2."""
 
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -209,3 +210,24 @@ def test_a_terminal_without_unicode_shows_something_else() -> None:
     shown = started("config", "show", AURA_HTTP__UNIX="/run/☃.sock", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "/run/?.sock" in shown.stdout
+
+
+LOADING = """
+import os, signal, sys
+from aura_actors.__main__ import main
+
+class Impatient:
+    def find_spec(self, name, path=None, target=None):
+        if name == "aura_actors.cli.app":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Impatient())
+sys.argv[1:] = ["status"]
+main()
+"""
+
+
+def test_ctrl_c_while_a_command_is_loaded_is_no_traceback() -> None:
+    """It takes half a second before anything is asked."""
+    done = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

@@ -34,12 +34,16 @@ TOGETHER_SECONDS: Final = 0.03
 SIGNALLED: Final = 128
 ENDING: Final = {
     signal.SIGINT: 0,
+    signal.SIGQUIT: SIGNALLED + signal.SIGQUIT,
     signal.SIGTERM: SIGNALLED + signal.SIGTERM,
     signal.SIGHUP: SIGNALLED + signal.SIGHUP,
 }
 """The exit status after each; Ctrl-C is a way to quit."""
 UNSIZED: Final = ("COLUMNS", "LINES")
 """A shell may have exported the size that the terminal had once."""
+CUT, WRAP = "\x1b[?7l", "\x1b[?7h"
+"""What a terminal does with a line that it finds longer than we do: not all agree on how wide a character is, and a
+line that went on in the next row would move all below it."""
 
 
 def glyphs_of(console: Console) -> Glyphs:
@@ -93,13 +97,19 @@ class Screen:
     def _enter(self) -> None:
         self._keyboard.grab()
         self._live.start()
+        self._tell(CUT)
 
     def _leave(self) -> None:
         try:
+            self._tell(WRAP)
             self._live.stop()
             self._keyboard.let_go()
         except OSError:  # it is not there any more
             return
+
+    def _tell(self, sequence: str) -> None:
+        self._console.file.write(sequence)
+        self._console.file.flush()
 
     def _draw(self) -> None:
         state, now = self._stood_still or (self._watch.state, time.monotonic())

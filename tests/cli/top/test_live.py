@@ -105,6 +105,26 @@ def test_ctrl_c_quits_as_q_does(ttys: Any, served: Daemon) -> None:
     quit_in_order(tty)
 
 
+def test_the_other_key_that_ends_programs_puts_the_terminal_back_too(ttys: Any, served: Daemon) -> None:
+    """Ctrl-\\ is SIGQUIT."""
+    tty = opened(ttys, served)
+    shows(tty, "● live")
+    tty.type("\x1c")
+    assert tty.wait() == 128 + signal.SIGQUIT
+    assert tty.modes() == tty.modes_before
+    assert LEFT in tty.seen
+
+
+def test_a_line_that_the_terminal_finds_too_long_moves_no_other(ttys: Any, served: Daemon) -> None:
+    """Terminals do not agree on how wide some characters are: lines do not wrap, until we have left."""
+    tty = opened(ttys, served)
+    shows(tty, "● live")
+    assert tty.seen.count("\x1b[?7l") == 1
+    tty.type("q")
+    quit_in_order(tty)
+    assert tty.seen.count("\x1b[?7h") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_whoever_is_told_to_end_puts_the_terminal_back(ttys: Any, served: Daemon, number: signal.Signals) -> None:
     tty = opened(ttys, served)
