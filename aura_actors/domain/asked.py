@@ -25,6 +25,13 @@ class TtlRule(msgspec.Struct, frozen=True, kw_only=True):
         return min(asked_seconds or self.default_seconds, self.most_seconds)
 
 
+class Maker(msgspec.Struct, frozen=True):
+    """Chance and the wall clock: what a new lease needs of the world."""
+
+    secret: Callable[[], str]
+    wall: Callable[[], float]
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a lease, by a job or for a provider slot."""
 
@@ -59,16 +66,27 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             max_runtime_seconds=self.spec.max_runtime_seconds,
         )
 
+    def lease(self, make: Maker, fence: int, now: float, ttl_seconds: float, gpus: tuple[str, ...]) -> Lease:
+        """What is granted now, on these devices."""
+        limit = self.spec.max_runtime_seconds
+        return Lease(
+            key=self.key,
+            owner=self.owner,
+            secret=make.secret(),
+            fence=fence,
+            spec=self.spec,
+            ttl_seconds=ttl_seconds,
+            granted_at=now,
+            expires_at=now + (ttl_seconds if limit is None else min(ttl_seconds, limit)),
+            granted_timestamp=make.wall(),
+            gpus=gpus,
+            process=self.process,
+            connection=self.connection,
+        )
+
 
 class Waiting(msgspec.Struct, frozen=True):
     """The answer to who must wait: the place it has."""
 
     waiter: Waiter
     reasons: tuple[Shortfall, ...]
-
-
-class Maker(msgspec.Struct, frozen=True):
-    """Chance and the wall clock: what a new lease needs of the world."""
-
-    secret: Callable[[], str]
-    wall: Callable[[], float]

@@ -6,7 +6,7 @@ the queue's. Every operation adds to `changes`, which are written, or undone, be
 monotonic seconds.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 
 import msgspec
@@ -63,8 +63,7 @@ class Books:
         if (before := self._asked.get(asked.key)) is not None:
             asked.check_same(before)
             if asked.connection != before.connection and (wait or asked.connection is None):
-                self._asked[asked.key] = asked
-                self.changes.undo.append(partial(self._asked.__setitem__, asked.key, before))
+                self._ask_again(asked)
             self.queue.attend(asked.key, now)
             self.stirred = True
             return self.waiting(asked.key, now)
@@ -83,6 +82,11 @@ class Books:
         self.changes.queued.append(asked.key)
         self.changes.undo.append(partial(self._unoffer, asked.key))
         return self.waiting(asked.key, now)
+
+    def _ask_again(self, asked: Asked) -> None:
+        """A place is whose it is from now on."""
+        self.changes.undo.append(partial(self._asked.__setitem__, asked.key, self._asked[asked.key]))
+        self._asked[asked.key] = asked
 
     def judge(self, asked: Asked, now: float) -> tuple[Judgement, Waiter]:
         """What `acquire` would be answered, and the place that it would take or has. Changes nothing."""
@@ -177,8 +181,16 @@ class Books:
         identity = process.identity
         self._end_where(lambda each: each.process is not None and each.process.identity == identity, now, "exited")
 
-    def disconnected(self, connection: str, now: float) -> None:
-        """A connection is gone: so are its leases and places."""
+    def disconnected(
+        self, connection: str, now: float, others: Callable[[str], Sequence[str | None]] = lambda _: ()
+    ) -> None:
+        """A connection is gone: so are its leases and places.
+
+        `others` are those who wait at a place too, by their connections, None for one without: it is theirs then.
+        """
+        for asked in [asked for asked in self._asked.values() if asked.connection == connection]:
+            if left := others(asked.key):
+                self._ask_again(msgspec.structs.replace(asked, connection=left[-1]))
         self._end_where(lambda each: each.connection == connection, now, "disconnected")
 
     def give_up(self, lease: Lease, now: float) -> None:
@@ -326,22 +338,9 @@ class Books:
 
     def _grant(self, asked: Asked, plan: Plan, now: float) -> Lease:
         now, ttl_seconds = self.leases.steady(now), self._ttl.granted(asked.ttl_seconds)
-        limit = asked.spec.max_runtime_seconds
+        gpus = tuple([device.uuid for device in plan.devices]) if plan.devices else ()
         self.fence += 1
-        lease = Lease(
-            key=asked.key,
-            owner=asked.owner,
-            secret=self._make.secret(),
-            fence=self.fence,
-            spec=asked.spec,
-            ttl_seconds=ttl_seconds,
-            granted_at=now,
-            expires_at=now + (ttl_seconds if limit is None else min(ttl_seconds, limit)),
-            granted_timestamp=self._make.wall(),
-            gpus=tuple([device.uuid for device in plan.devices]) if plan.devices else (),
-            process=asked.process,
-            connection=asked.connection,
-        )
+        lease = asked.lease(self._make, self.fence, now, ttl_seconds, gpus)
         if asked.spec.providers:
             self.changes.undo.append(self.ledger.providers.remember(asked.spec.providers))
         self.ledger.enter(lease, plan, now)

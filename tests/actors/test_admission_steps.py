@@ -362,6 +362,19 @@ async def test_what_a_client_came_back_to_without_its_connection_is_not_ended_wi
         assert isinstance(turn.value, m.Grant)
 
 
+async def test_a_place_is_not_ended_for_another_who_waits_there_by_who_asked_last(tmp_path: Path) -> None:
+    async with open_house(tmp_path, slots=1) as house:
+        held = await ask(house.ref, acquire("held"))
+        turns = {connection: await place(house, "a", connection) for connection in ("one", None, "two", "last")}
+        for connection in ("last", "one", "two"):
+            await house.ref.ask(m.Disconnected(connection=connection), within=60)
+            assert (await attended(house), isinstance(turns[connection].value, Gone)) == (["a"], True)
+        await release(house, held)
+        turn = turns[None].value
+        assert isinstance(turn, m.Grant)
+        assert turn.lease.connection is None
+
+
 async def test_a_lost_connection_attends_no_place_whoever_else_left_it(tmp_path: Path) -> None:
     async with open_house(tmp_path, slots=1) as house:
         await ask(house.ref, acquire("held"))

@@ -124,6 +124,25 @@ def test_a_place_ends_with_the_connection_that_asked_for_it_last_and_with_none_i
     assert len(of.queue) == (0 if again else 1)
 
 
+@pytest.mark.parametrize("other", ["c1", None])
+def test_a_place_is_theirs_who_still_wait_there_once_the_connection_that_asked_for_it_last_is_gone(
+    other: str | None,
+) -> None:
+    """Also where the step in which it went could not be written, and is told again."""
+    of = fresh()
+    took(of, "all", 800)
+    waits(of, "a", 800, connection=other)
+    waits(of, "a", 800, connection="c2")
+    of.take_changes()
+    for _ in range(2):
+        of.disconnected("c2", 1.0, lambda key: [other] if key == "a" else [])
+        assert len(of.queue) == 1
+        of.take_changes().take_back()
+    of.disconnected("c2", 1.0, lambda key: [other])
+    of.disconnected("c1", 1.0)
+    assert len(of.queue) == (0 if other else 1)
+
+
 def test_a_connection_that_does_not_wait_takes_no_place_over() -> None:
     of = fresh()
     took(of, "all", 800)

@@ -257,7 +257,7 @@ class Admission(Actor[m.AdmissionMessage]):
             case m.Disconnected(connection=connection):
                 for key in self._seen.turns.hang_up(connection):  # for good, though the rest may be taken back
                     self._leave_alone(key, now)
-                books.disconnected(connection, now)
+                books.disconnected(connection, now, self._seen.turns.connections)
             case m.Exited(process=process):
                 books.exited(process, now)
             case m.Describe() | m.Sampled() | m.Tick():

@@ -55,6 +55,10 @@ class Turns:
             turn.set(Gone("the connection is gone"))
         return keys
 
+    def connections(self, key: str) -> list[str | None]:
+        """Of those who wait for that place, who came last at the end; None for one that came over none."""
+        return [self._connections.get(id(turn)) for turn in self._turns.get(key, ())]
+
     def waited_for(self, key: str) -> bool:
         """Whether anybody waits for that place."""
         return key in self._turns
