@@ -37,6 +37,8 @@ KEPT: Final = 600
 """Samples of the past: more than a terminal has columns."""
 USUAL: Final = 9
 """So many newest samples say how far apart they are."""
+SET_BACK_SECONDS: Final = 60.0
+"""A clock that went back further than this was set; what is remembered belongs to another time."""
 HELD_STEPS: Final = 3
 """A value stands for so many steps after it, if nothing newer came; then there is a gap."""
 
@@ -72,7 +74,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     restarted_at: float | None = None
     """When another daemon than before was heard."""
     ahead_seconds: float | None = None
-    """The daemon's clock (Unix) less ours (monotonic): the most that a frame showed."""
+    """The daemon's clock (Unix) less ours (monotonic): the most that a frame showed since it was set, if it was."""
 
     def daemon_time(self, now: float) -> dt.datetime | None:
         """What the daemon's clock shows now."""
@@ -98,15 +100,21 @@ def take(state: State, frame: Frame, now: float) -> State:
     kind = KINDS.get(frame.topic)
     if kind is None or not isinstance(frame, Snapshot):
         return state
+    value = msgspec.json.decode(frame.data, type=kind)
     ahead = frame.ts.timestamp() - now
     if frame.epoch == state.epoch:
-        ahead = ahead if state.ahead_seconds is None else max(ahead, state.ahead_seconds)
+        if state.ahead_seconds is not None and not _set_back(state.system, value):
+            ahead = max(ahead, state.ahead_seconds)
     elif state.epoch is not None:
         state = State(past=state.past, restarted_at=now)
-    value = msgspec.json.decode(frame.data, type=kind)
     past = remembered(state.past, [value]) if isinstance(value, metrics.SystemMetrics) else state.past
     changes = {frame.topic: value, "epoch": frame.epoch, "ahead_seconds": ahead, "past": past}
     return msgspec.structs.replace(state, **changes)
+
+
+def _set_back(before: metrics.SystemMetrics | None, value: msgspec.Struct) -> bool:
+    """A sample is from before the last one: the daemon's clock was set back meanwhile."""
+    return before is not None and isinstance(value, metrics.SystemMetrics) and value.timestamp < before.timestamp
 
 
 def remembered(past: tuple[Sample, ...], systems: Iterable[metrics.SystemMetrics]) -> tuple[Sample, ...]:
@@ -114,6 +122,8 @@ def remembered(past: tuple[Sample, ...], systems: Iterable[metrics.SystemMetrics
     samples = list(past)
     for system in systems:
         at = system.timestamp.timestamp()
+        if samples and at < samples[-1].at - SET_BACK_SECONDS:
+            samples.clear()
         if not samples or at > samples[-1].at:
             samples.append(_sample(at, system))
     return tuple(samples[-KEPT:])
