@@ -50,8 +50,8 @@ class Patience:
         return max(0.0, self._ends_at - anyio.current_time())
 
     def answered(self) -> None:
-        """The daemon is there."""
-        self._pause = AGAIN_SECONDS[0]
+        """The daemon is there, and admits."""
+        self._pause, self._drained = AGAIN_SECONDS[0], False
 
     async def again(self, error: Unavailable) -> bool:
         """Whether to ask again after this; returns when it is time to.

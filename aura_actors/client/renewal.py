@@ -85,9 +85,10 @@ class Renewer:
         with self._address.blocking_client() as client:
             while due := self._wait():
                 for jobs in _portions([each for each in due if isinstance(each.held, Lease)]):
-                    self._renew_jobs(client, jobs)
+                    if wanted := self._wanted(jobs):
+                        self._renew_jobs(client, wanted)
                 for each in due:
-                    if isinstance(each.held, Slot):
+                    if isinstance(each.held, Slot) and self._wanted([each]):
                         self._renew_slot(client, each, each.held)
 
     def _wait(self) -> list[_Kept]:
@@ -100,6 +101,11 @@ class Renewer:
                     return [k for k in self._kept.values() if k.due_at - now <= k.held.ttl_seconds * SHARE / 2]
                 self._changed.wait(None if soonest is None else min(soonest - now, threading.TIMEOUT_MAX))
             return []
+
+    def _wanted(self, due: Sequence[_Kept]) -> list[_Kept]:
+        """Those that are still held: the requests before this one may have taken long."""
+        with self._changed:
+            return [] if self._closed else [each for each in due if self._kept.get(each.held.lease_id) is each]
 
     def _renew_jobs(self, client: httpx2.Client, jobs: Sequence[_Kept]) -> None:
         operations: list[wire.Operation] = [

@@ -19,6 +19,10 @@ LEASE = {
     "jobId": "a", "leaseId": "s", "fence": 7, "owner": "o", "memoryBytes": 1, "cpuCores": 0, "gpus": [],
     "grantedAt": "2026-01-01T00:00:00Z", "expiresAt": "2026-01-01T00:00:30Z", "ttlSeconds": 30,
 }  # fmt: skip
+TICKET = {
+    "jobId": "a", "ticket": "t", "position": 1, "reasons": [], "retryAfterSeconds": 1,
+    "expiresAt": "2026-01-01T00:00:30Z",
+}  # fmt: skip
 
 
 def answer(status: int, body: object) -> bytes:
@@ -67,6 +71,16 @@ def test_who_waits_asks_a_daemon_that_comes_and_goes_again(run: Run, kind: str) 
         await reserve(url, "10s")
 
     assert run(play, [problem(503, kind), b"", answer(201, LEASE)], waiting) == 4
+
+
+def test_who_waits_outlives_one_restart_after_another(run: Run) -> None:
+    """Each daemon that ends says that it drains; between them there was one that admitted."""
+
+    async def waiting(url: str) -> None:
+        await reserve(url, "10s")
+
+    ends, admits = problem(503, "draining"), answer(202, TICKET)
+    assert run(play, [ends, admits, ends, admits, ends, answer(201, LEASE)], waiting) == 7
 
 
 def test_who_does_not_wait_is_told_at_once(run: Run) -> None:

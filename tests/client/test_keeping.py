@@ -9,13 +9,16 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
 import aura_actors
-from aura_actors.client import Lease
+from aura_actors.client import Lease, Slot, renewal
 from aura_actors.client.address import address_of
 from aura_actors.client.renewal import Renewer
 from aura_actors.errors import Gone, Unavailable, Unreachable
+from aura_actors.wire import admission as wire
 from tests.client.conftest import Daemon, idle, queued, until
 
 MIB = 2**20
@@ -154,6 +157,44 @@ def test_a_daemon_that_stands_still_for_a_while_costs_nothing(run: Run, open_dae
             daemon.thaw()
             await anyio.sleep(1)
             assert [job.fence for job in (await aura.jobs()).active] == [lease.fence]
+
+    run(program)
+
+
+def test_what_is_held_no_longer_is_not_renewed_by_a_daemon_that_hangs(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever leaves waits for the request under way, and not for one after another that nobody answers."""
+    monkeypatch.setattr(renewal, "ANSWER_SECONDS", 0.5)
+    moment = dt.datetime.now(dt.UTC)
+
+    def slot(number: int) -> Slot:
+        times = {"granted_at": moment, "expires_at": moment, "ttl_seconds": 0.03}
+        return Slot(
+            wire.Slot(slot_id=f"{number}", lease_id=f"{number}", provider="p", fence=number, owner="o", **times)
+        )
+
+    async def program() -> None:
+        asked: list[SocketStream] = []
+        is_asked = anyio.Event()
+
+        async def hang(stream: SocketStream) -> None:
+            async with stream:
+                asked.append(stream)
+                is_asked.set()
+                await anyio.sleep_forever()
+
+        async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+            port = listener.extra(SocketAttribute.local_port)
+            renewer = Renewer(address_of(f"http://127.0.0.1:{port}", None))
+            async with anyio.create_task_group() as group:
+                group.start_soon(listener.serve, hang)
+                for each in [slot(number) for number in range(20)]:
+                    renewer.keep(each)
+                await is_asked.wait()
+                await anyio.to_thread.run_sync(renewer.close)
+                group.cancel_scope.cancel()
+        assert len(asked) == 1
 
     run(program)
 
