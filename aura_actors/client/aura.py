@@ -17,7 +17,7 @@ from aura_actors.client.answers import decoded
 from aura_actors.client.asking import SLOT_POLL_SECONDS, Asking
 from aura_actors.client.calls import Calls
 from aura_actors.client.giving_back import GivingBack
-from aura_actors.client.held import Lease, Slot
+from aura_actors.client.held import Lease, Slot, held_once
 from aura_actors.client.needs import job_body, slot_body
 from aura_actors.client.process import Pid, Process
 from aura_actors.client.renewal import Renewer
@@ -25,7 +25,6 @@ from aura_actors.client.session import Session, open_session
 from aura_actors.client.subscription import Frames
 from aura_actors.client.tasks import Tasks, open_tasks
 from aura_actors.client.websocket import open_feed
-from aura_actors.errors import Conflict
 from aura_actors.wire import admission, feed, metrics
 from aura_actors.wire.alerts import Alerts
 from aura_actors.wire.arguments import Duration, Needs, checked, seconds_of
@@ -84,10 +83,7 @@ class Aura:
         body = job_body(job_id, owner=self._owner, ttl=ttl, **needs)
         seconds = seconds_of(wait)
         asking: Jobs = Asking(self._calls, JOBS, admission.Lease, self._giving_back.job)
-        if job_id in self._taken:
-            raise Conflict(f"job {job_id} is held by another block of this program")
-        self._taken.add(job_id)
-        try:
+        with held_once(self._taken, job_id):
             grant = await self._process.named(body, pid, lambda asked: asking.take(self._tasks, asked, seconds))
             lease = Lease(grant, self)
             self._renewer.keep(lease)
@@ -96,8 +92,6 @@ class Aura:
             finally:
                 self._renewer.let_go(lease)
                 await self._giving_back.job(lease.grant)
-        finally:
-            self._taken.discard(job_id)
 
     @asynccontextmanager
     async def provider(
@@ -136,7 +130,7 @@ class Aura:
         daemon, or a loop that stands still for 30 s, ends it: `session.lost` and `lease.lost` say so.
         """
         socket = await open_feed(self._address)
-        async with open_session(socket, self._tasks, self._process, self._owner) as session:
+        async with open_session(socket, self._tasks, self._process, self._owner, self._taken) as session:
             yield session
 
     # --- asking ---

@@ -5,14 +5,15 @@ made it: requests with a thread that renews, or a session.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
 
 from aura_actors.client.needs import resize_body
-from aura_actors.errors import AuraError
+from aura_actors.errors import AuraError, Conflict
 from aura_actors.wire import admission as wire
 from aura_actors.wire.arguments import Size, checked
 
@@ -175,6 +176,18 @@ class Slot(Held[wire.Slot]):
     def __repr__(self) -> str:
         """Without the secret."""
         return f"<Slot {self.provider}/{self.slot_id} fence={self.fence}>"
+
+
+@contextmanager
+def held_once(taken: set[str], job_id: str) -> Iterator[None]:
+    """For one block: two that held the same lease would each give it back. Raises Conflict for the second one."""
+    if job_id in taken:
+        raise Conflict(f"job {job_id} is held by another block of this program")
+    taken.add(job_id)
+    try:
+        yield
+    finally:
+        taken.discard(job_id)
 
 
 def caller_in_this_loop() -> Callable[[Callable[[], None]], object]:

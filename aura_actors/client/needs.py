@@ -13,6 +13,7 @@ from aura_actors.wire.arguments import (
     given,
     needs_fields,
     size_bytes,
+    table_of,
 )
 
 
@@ -39,6 +40,6 @@ def resize_body(
         memoryBytes=size_bytes(memory),
         cpuCores=cpu,
         scratchBytes=size_bytes(scratch),
-        units=None if units is None else dict(units),
+        units=None if units is None else table_of(units, "units"),
     )
     return checked(amounts, RenewBody)

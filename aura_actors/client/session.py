@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from aura_actors.client.answers import of_problem
-from aura_actors.client.held import Held, Lease, Slot
+from aura_actors.client.held import Held, Lease, Slot, held_once
 from aura_actors.client.needs import job_body, slot_body
 from aura_actors.client.process import Pid, Process
 from aura_actors.client.tasks import Tasks
@@ -58,12 +58,19 @@ class Session:
     """The verbs of `connect`, over one connection. Made by `Aura.session`."""
 
     def __init__(
-        self, socket: WebSocket, limits: feed.Limits, tasks: Tasks, process: Process, owner: str | None
+        self,
+        socket: WebSocket,
+        limits: feed.Limits,
+        tasks: Tasks,
+        process: Process,
+        owner: str | None,
+        taken: set[str],
     ) -> None:
         self._socket = socket
         self._tasks = tasks
         self._process = process
         self._owner = owner
+        self._taken = taken
         self._numbers = itertools.count(1)
         self._questions: dict[int, _Question] = {}
         self._held: dict[int, Held[admission.Lease] | Held[admission.Slot]] = {}
@@ -83,14 +90,15 @@ class Session:
     ) -> AsyncIterator[Lease]:
         """Hold a lease for the time of the block, and of the connection at most. As `Aura.reserve`."""
         body = job_body(job_id, owner=self._owner, ttl=ttl, **needs)
-        granted = await self._process.named(body, pid, lambda asked: self._take(asked, None, seconds_of(wait)))
-        assert isinstance(granted.lease, admission.Lease)
-        lease = Lease(granted.lease, self)
-        async with self._holding(lease):
-            try:
-                yield lease
-            finally:
-                await self._give_back(self._release(granted))
+        with held_once(self._taken, job_id):
+            granted = await self._process.named(body, pid, lambda asked: self._take(asked, None, seconds_of(wait)))
+            assert isinstance(granted.lease, admission.Lease)
+            lease = Lease(granted.lease, self)
+            async with self._holding(lease):
+                try:
+                    yield lease
+                finally:
+                    await self._give_back(self._release(granted))
 
     @asynccontextmanager
     async def provider(
@@ -304,14 +312,17 @@ def _error_of(frame: feed.ErrorFrame) -> AuraError:
 
 @asynccontextmanager
 async def open_session(
-    socket: WebSocket, tasks: Tasks, process: Process, owner: str | None
+    socket: WebSocket, tasks: Tasks, process: Process, owner: str | None, taken: set[str]
 ) -> AsyncIterator[Session]:
-    """For the time of a block; what is held at its end is free when the daemon sees the connection end."""
+    """For the time of a block; what is held at its end is free when the daemon sees the connection end.
+
+    `taken`: the jobs that the program holds, here or without a session.
+    """
     try:
         hello = _said.decode(await socket.receive())
         if not isinstance(hello, feed.Hello):
             raise Unavailable("the feed did not greet as this version expects")
-        session = Session(socket, hello.limits, tasks, process, owner)
+        session = Session(socket, hello.limits, tasks, process, owner, taken)
         listening = tasks.begin(session.listen)
         try:
             yield session

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from aura_actors.errors import AuraError, Unreachable
+from aura_actors.errors import Unreachable
 
 T = TypeVar("T")
 
@@ -28,16 +28,16 @@ class Work(Generic[T]):
         self._scope = anyio.CancelScope(shield=True)
         self._done = anyio.Event()
         self.begun_at = anyio.current_time()
-        self._error: AuraError | None = None
+        self._error: Exception | None = None
         self.outcomes: tuple[T, ...] = ()
         """One, once it is carried out; none where it failed or was cut off."""
 
     async def run(self) -> None:
-        """Carry it out; its errors are for whoever waits."""
+        """Carry it out; its errors are for whoever waits, a defect too: raised here it would end all other work."""
         try:
             with self._scope:
                 self.outcomes = (await self._do(),)
-        except AuraError as error:
+        except Exception as error:  # noqa: BLE001 - raised again where its outcome is waited for
             self._error = error
         finally:
             self._done.set()

@@ -6,7 +6,7 @@ daemon. Limits are those of the bodies: `checked` judges them. Does not know who
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
 import msgspec
@@ -75,25 +75,13 @@ def needs_fields(
         cpuCores=cpu,
         gpu=_gpu(gpu, gpu_memory),
         scratchBytes=size_bytes(scratch),
-        units=None if units is None else dict(units),
+        units=None if units is None else table_of(units, "units"),
         providers=_providers(providers),
         priority=priority,
         kind=kind,
         maxRuntimeSeconds=duration_seconds(max_runtime),
-        holdPaths=[_text(path) for path in hold_paths],
+        holdPaths=_paths(hold_paths),
     )
-
-
-def _text(path: str | os.PathLike[str]) -> str:
-    text = os.fsdecode(path)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        shown = os.fsencode(text).decode("utf-8", "backslashreplace")
-        raise InvalidValue(
-            f"{shown} is not UTF-8, so no message can name it; hold the folder that it is in", path="holdPaths"
-        ) from None
-    return text
 
 
 def given(**fields: object) -> dict[str, object]:
@@ -116,6 +104,13 @@ def seconds_of(wait: Duration | None) -> float:
     return 0.0 if wait is None else math.inf if wait == math.inf else parse_duration(wait)
 
 
+def table_of(given: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A copy. Raises InvalidValue where it is something else."""
+    if not isinstance(given, Mapping):
+        raise InvalidValue(f"expected names with values, got {given!r}", path=name)
+    return dict(given)
+
+
 def checked(value: object, kind: type[T]) -> T:
     """The value as that public type. Raises InvalidValue with what is wrong and where."""
     try:
@@ -132,7 +127,7 @@ def _gpu(gpu: Gpu, memory: Size | None) -> dict[str, object] | None:
         if isinstance(gpu, msgspec.Struct)
         else {}
         if isinstance(gpu, bool)
-        else dict(gpu)
+        else table_of(gpu, "gpu")
     )
     unknown = sorted(asked.keys() - _GPU.keys())
     if unknown:
@@ -146,8 +141,23 @@ def _gpu(gpu: Gpu, memory: Size | None) -> dict[str, object] | None:
 
 
 def _providers(providers: Providers) -> list[dict[str, object]]:
-    if isinstance(providers, str):
+    if isinstance(providers, str) or not isinstance(providers, Iterable):
         raise InvalidValue(f"providers is a list of names, or tokens by name; write [{providers!r}]")
     if isinstance(providers, Mapping):
         return [{"name": name, "tokens": tokens} for name, tokens in providers.items()]
     return [{"name": name} for name in providers]
+
+
+def _paths(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    if isinstance(paths, str | bytes | os.PathLike) or not isinstance(paths, Iterable):
+        raise InvalidValue(f"expected a list of paths; write [{paths!r}]", path="hold_paths")
+    try:
+        texts = [os.fspath(path) for path in paths]
+        for text in texts:
+            text.encode()
+    except (TypeError, AttributeError) as error:
+        raise InvalidValue(f"expected paths as texts: {error}", path="hold_paths") from None
+    except UnicodeEncodeError as error:
+        text = f"{error.object!r} is not UTF-8, and cannot be said in JSON; name a folder above it"
+        raise InvalidValue(text, path="hold_paths") from None
+    return texts

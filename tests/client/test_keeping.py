@@ -169,10 +169,17 @@ def test_what_is_held_no_longer_is_not_renewed_by_a_daemon_that_hangs(
     moment = dt.datetime.now(dt.UTC)
 
     def slot(number: int) -> Slot:
-        times = {"granted_at": moment, "expires_at": moment, "ttl_seconds": 0.03}
-        return Slot(
-            wire.Slot(slot_id=f"{number}", lease_id=f"{number}", provider="p", fence=number, owner="o", **times)
+        grant = wire.Slot(
+            provider="p",
+            slot_id=f"{number}",
+            lease_id=f"{number}",
+            fence=number,
+            owner="o",
+            granted_at=moment,
+            expires_at=moment,
+            ttl_seconds=0.03,
         )
+        return Slot(grant)
 
     async def program() -> None:
         asked: list[SocketStream] = []

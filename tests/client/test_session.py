@@ -8,7 +8,16 @@ import pytest
 
 import aura_actors
 from aura_actors.client import session as sessions
-from aura_actors.errors import Gone, InvalidValue, NeverFits, Refused, SpecChanged, Unavailable, Unreachable
+from aura_actors.errors import (
+    Conflict,
+    Gone,
+    InvalidValue,
+    NeverFits,
+    Refused,
+    SpecChanged,
+    Unavailable,
+    Unreachable,
+)
 from tests.client.conftest import Daemon, idle, until
 
 MIB = 2**20
@@ -24,9 +33,10 @@ def test_every_verb_works_in_a_session(run: Run, url: str) -> None:
                 await lease.ready()
                 assert lease.memory_bytes == 2 * MIB
                 assert [job.job_id for job in (await aura.jobs()).active] == ["a"]
-                with pytest.raises(SpecChanged):
-                    async with session.reserve("a", memory=5):
-                        pytest.fail("it was granted")
+                async with aura_actors.connect(url) as other, other.session() as second:
+                    with pytest.raises(SpecChanged):
+                        async with second.reserve("a", memory=5):
+                            pytest.fail("it was granted")
             async with session.provider("OpenAI", tokens=9) as slot:
                 slot.settle(tokens=7, outcome="ok")
                 with pytest.raises(Refused):
@@ -34,6 +44,23 @@ def test_every_verb_works_in_a_session(run: Run, url: str) -> None:
                         pytest.fail("it was granted")
             assert (await session.preflight("a", memory="1TiB")).decision == "never"
             assert (await aura.jobs()).active == []
+
+    run(program)
+
+
+def test_no_two_blocks_of_a_program_hold_the_same_lease_in_a_session_or_without_one(run: Run, url: str) -> None:
+    """The first of two that ended would give back what the other one still holds."""
+
+    async def program() -> None:
+        async with aura_actors.connect(url) as aura, aura.session() as session:
+            for one, another in ((session, session), (aura, session), (session, aura)):
+                async with one.reserve("a", memory=MIB):
+                    with pytest.raises(Conflict, match="another block"):
+                        async with another.reserve("a", memory=MIB):
+                            pytest.fail("it was granted")
+                    assert [job.job_id for job in (await aura.jobs()).active] == ["a"]
+            async with session.reserve("a", memory=MIB):
+                pass
 
     run(program)
 

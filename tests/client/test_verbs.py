@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 import aura_actors
+from aura_actors.client.calls import Calls
 from aura_actors.errors import (
     Conflict,
     Draining,
@@ -179,7 +180,10 @@ def _wait_until_idle(daemon: Daemon, run: Run) -> None:
     [
         {"job_id": ""}, {"job_id": "a b"}, {"memory": "2 gigs"}, {"cpu": -1}, {"gpu": {"memory": 5}},
         {"units": {"licences": -1}}, {"providers": "OpenAI"}, {"priority": "urgent"}, {"wait": "soon"},
-        {"max_runtime": 0}, {"hold_paths": [""]}, {"hold_paths": ["/\udcff"]}, {"ttl": 0}, {"pid": 0},
+        {"max_runtime": 0}, {"hold_paths": [""]}, {"ttl": 0}, {"pid": 0}, {"units": 3}, {"gpu": 3},
+        {"providers": 3},
+        {"hold_paths": 3}, {"hold_paths": "/tmp"}, {"hold_paths": [1]}, {"hold_paths": [b"/"]},
+        {"hold_paths": ["/caf\udce9"]}, {"job_id": "."}, {"job_id": ".."},
     ],
 )  # fmt: skip
 def test_a_wrong_argument_is_named_before_anything_is_sent(run: Run, wrong: Any) -> None:
@@ -344,6 +348,26 @@ def test_what_escapes_from_the_block_comes_out_bare(run: Run, url: str) -> None:
         async with aura_actors.connect(url) as aura:
             assert (await aura.jobs()).active == []
 
+    run(program)
+
+
+def test_a_defect_in_one_question_reaches_its_caller_and_ends_nothing_else(
+    run: Run, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: Calls, method: str, path: str, **rest: Any) -> Any:
+        if getattr(rest.get("body"), "job_id", "") == "broken":
+            raise ZeroDivisionError
+        return await ask(self, method, path, **rest)
+
+    async def program() -> None:
+        async with aura_actors.connect(url) as aura, aura.reserve("a", memory=MIB):
+            with pytest.raises(ZeroDivisionError):
+                async with aura.reserve("broken", memory=MIB):
+                    pytest.fail("it was granted")
+            assert [job.job_id for job in (await aura.jobs()).active] == ["a"]
+
+    ask = Calls.ask
+    monkeypatch.setattr(Calls, "ask", broken)
     run(program)
 
 
