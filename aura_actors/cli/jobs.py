@@ -54,7 +54,7 @@ def revoke_job(
     try:
         msgspec.convert(job, JobId)
     except msgspec.ValidationError as error:
-        raise InvalidValue("expected 1 to 128 letters, digits and ._:-", path="JOB") from error
+        raise InvalidValue("expected 1 to 128 letters, digits and ._:-, but not . or ..", path="JOB") from error
     with open_daemon(url, token_file) as daemon:
         daemon.post(f"{PATH}/{job}/revoke", {})
     print(msgspec.json.encode({"revoked": job}).decode() if json else f"{job}: revoked")

@@ -24,8 +24,8 @@ Kind = Annotated[str | None, Parameter(help="What sort of job it is.")]
 
 _FIELD = re.compile(r"`\$\.(\w+)")
 _REFUSALS = {
-    "jobId": ("--job-id", "expected 1 to 128 letters, digits and ._:-"),
-    "kind": ("--kind", "expected 1 to 64 letters, digits and ._-"),
+    "jobId": ("--job-id", "expected 1 to 128 letters, digits and ._:-, but not . or .."),
+    "kind": ("--kind", "expected 1 to 64 letters, digits and ._-, but not . or .."),
     "cpuCores": ("--cpu", "expected a number of cores from 0 to 100000"),
     "memoryBytes": ("--memory", "expected a size of at most 8 PiB"),
     "gpu": ("--gpu-memory", "expected a size of at most 8 PiB"),

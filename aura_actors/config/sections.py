@@ -29,7 +29,7 @@ from aura_actors.config.secret import Secret
 from aura_actors.config.section import Interval, Names, Percent, PerMinute, Section
 from aura_actors.config.tokens import HttpToken, Tokens
 
-PROVIDER_NAME = Text(r"[A-Za-z0-9._-]{1,64}", "a provider name of 1 to 64 letters, digits and ._-")
+PROVIDER_NAME = Text(r"(?!\.\.?\Z)[A-Za-z0-9._-]{1,64}", "a provider name of 1 to 64 letters, digits and ._-")
 
 
 class Http(Section, frozen=True, kw_only=True):

@@ -10,12 +10,22 @@ from msgspec import Meta
 
 JobId = Annotated[
     str,
-    Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)", description="Letters, digits and ._:-"),
+    Meta(
+        min_length=1,
+        max_length=128,
+        pattern=r"^(?!\.\.?$)[A-Za-z0-9._:-]+$(?!\n)",
+        description="Letters, digits and ._:-, but neither . nor .. (clients leave them out of a path)",
+    ),
 ]
 Owner = Annotated[str, Meta(min_length=1, max_length=128)]
 Name = Annotated[
     str,
-    Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$(?!\n)", description="Letters, digits and ._-"),
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^(?!\.\.?$)[A-Za-z0-9._-]+$(?!\n)",
+        description="Letters, digits and ._-, but neither . nor .. (clients leave them out of a path)",
+    ),
 ]
 Bytes = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
