@@ -35,9 +35,11 @@ async def open_runtime(
     taken in this program end with it anyway. With `sockets` (bound, listening, the caller's to close) it
     serves HTTP and the feed on them, over TLS where `[http]` names a certificate. Raises `InvalidValue` where that
     cannot be used, `AlreadyServed` where another runtime has the data directory, and
-    `GaveUp`, in a group, if a part keeps crashing.
+    `GaveUp`, in a group, if a part keeps crashing. What the block raises comes out as it is, in no group.
     """
     folder = None
+    escaped: BaseException | None = None
+    bare: BaseException | None = None
     own_thread = trio.CapacityLimiter(1)
     if settings is None:
         make = partial(tempfile.TemporaryDirectory, prefix="aura-actors-")
@@ -57,9 +59,16 @@ async def open_runtime(
                     await nursery.start(_keep, runtime)
                     try:
                         yield runtime
+                    except BaseException as error:
+                        escaped = error
+                        raise
                     finally:
                         runtime.reservations.end()
                         stopping.set()
+        except BaseExceptionGroup as several:
+            bare = _alone(several, escaped)
+            if bare is None:
+                raise
         finally:
             default_threads.total_tokens = size_before  # the program's own, which the tuner resized
             with trio.CancelScope(shield=True):
@@ -67,6 +76,18 @@ async def open_runtime(
     finally:
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(_let_go, held, folder, limiter=own_thread)
+    if bare is not None:
+        raise bare  # the nursery had put it into a group
+
+
+def _alone(several: BaseExceptionGroup[BaseException], escaped: BaseException | None) -> BaseException | None:
+    """What escaped from the block, if nothing else went wrong. A group in a group is another object by now."""
+    _, rest = several.split(trio.Cancelled)
+    if rest is None or len(rest.exceptions) > 1:
+        return None
+    one = rest.exceptions[0]
+    both_groups = isinstance(one, BaseExceptionGroup) and isinstance(escaped, BaseExceptionGroup)
+    return one if one is escaped or both_groups else None
 
 
 async def _keep(runtime: Runtime, *, task_status: trio.TaskStatus[None]) -> None:

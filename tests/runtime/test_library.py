@@ -48,6 +48,37 @@ async def test_a_reservation_lasts_as_long_as_its_block(tmp_path: Path) -> None:
         assert runtime.utilization().total_reserved_memory_bytes == 0
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError(), SystemExit(3), KeyboardInterrupt()])
+async def test_what_escapes_from_the_block_comes_out_bare(tmp_path: Path, error: BaseException) -> None:
+    """A status of `sys.exit` is the program's, and a refusal can be caught by its name."""
+    with pytest.raises(type(error)) as caught:
+        async with open_runtime(settings(tmp_path)):
+            raise error
+    assert caught.value is error
+
+
+async def test_a_group_that_escapes_from_the_block_is_in_no_other_group(tmp_path: Path) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.RaisesGroup(ZeroDivisionError):
+        async with open_runtime(settings(tmp_path)), trio.open_nursery() as nursery:
+            nursery.start_soon(fail)
+
+
+async def test_a_block_that_fails_as_it_is_cancelled_fails(tmp_path: Path) -> None:
+    async def fail(scope: trio.CancelScope) -> None:
+        scope.cancel()
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ZeroDivisionError
+
+    with trio.CancelScope() as scope, pytest.raises(ZeroDivisionError):
+        async with open_runtime(settings(tmp_path)):
+            await fail(scope)
+
+
 async def test_a_reservation_is_given_back_when_its_block_fails_or_is_cancelled(tmp_path: Path) -> None:
     async with open_runtime(settings(tmp_path)) as runtime:
         await runtime.wait_ready()
