@@ -182,6 +182,12 @@ def test_a_file_that_is_not_toml_at_all_is_one_sentence(tmp_path: Path, content:
     assert str(file) in str(refusal(file))
 
 
+def test_a_mark_that_says_utf_8_at_the_beginning_of_a_file_says_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "aura.toml"
+    path.write_bytes(b"\xef\xbb\xbf[http]\nport = 5\n")
+    assert load(path, {}, {}).http.port == 5
+
+
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     assert "No such file" in str(refusal(tmp_path / "none.toml"))
     assert "directory" in str(refusal(tmp_path))

@@ -17,6 +17,7 @@ import msgspec
 from cyclopts import Parameter
 
 from aura_actors.cli.text import printable
+from aura_actors.client.address import socket_path_of
 from aura_actors.client.run.remote import Reply
 from aura_actors.client.trust import tls_fault, trusted
 from aura_actors.errors import Conflict, Gone, InvalidValue, NotFound, Unavailable, UsageError
@@ -165,7 +166,7 @@ def _client(where: str, option: str, token: str | None) -> httpx2.Client:
     transport = httpx2.HTTPTransport(
         verify=trusted(parts.scheme == "https"),
         trust_env=False,
-        uds=parts.path if parts.scheme == "unix" else None,
+        uds=socket_path_of(where) if parts.scheme == "unix" else None,
     )
     base_url = "http://localhost" if parts.scheme == "unix" else where
     return httpx2.Client(base_url=base_url, transport=transport, headers=headers, timeout=timeout, trust_env=False)

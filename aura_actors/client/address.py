@@ -91,7 +91,13 @@ def _socket_path(where: str) -> str | None:
         raise InvalidValue("a user name or password does not belong in it; give the token", path="url")
     if parts.scheme not in ("http", "https", "unix") or not complete:
         raise InvalidValue(f"{_WANTED}, got {where!r}", path="url")
-    return parts.path if is_unix else None
+    return socket_path_of(where) if is_unix else None
+
+
+def socket_path_of(where: str) -> str:
+    """The path in `unix:/path` or `unix:///path`, as it is: a `?` or `#` in it means nothing else."""
+    path = where.removeprefix("unix:")
+    return path[2:] if path.startswith("///") else path
 
 
 def _checked(token: str) -> str:

@@ -49,7 +49,7 @@ class Aura:
         self._process = Process(is_told=address.is_local)
         self._renewer = Renewer(address)
         self._taken: set[str] = set()
-        self._frames: list[Frames] = []
+        self._frames: set[Frames] = set()
 
     # --- holding ---
 
@@ -149,9 +149,7 @@ class Aura:
         A lost connection is made again, and the daemon waited for, for as long as it is iterated over.
         """
         interval_ms = None if interval is None else round(parse_duration(interval) * 1000)
-        frames = Frames(partial(open_feed, self._address), topics, interval_ms)
-        self._frames.append(frames)
-        return frames
+        return Frames(partial(open_feed, self._address), topics, interval_ms, self._frames)
 
     async def system(self) -> metrics.SystemMetrics:
         """The last sample of the machine."""
@@ -196,7 +194,7 @@ class Aura:
 
     async def aclose(self) -> None:
         """End the subscriptions and the thread; `connect` does."""
-        for frames in self._frames:
+        for frames in tuple(self._frames):
             await frames.aclose()
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(self._renewer.close, limiter=anyio.CapacityLimiter(1))

@@ -31,9 +31,15 @@ class Frames:
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[WebSocket]], topics: tuple[str, ...], interval_ms: int | None
+        self,
+        connect: Callable[[], Awaitable[WebSocket]],
+        topics: tuple[str, ...],
+        interval_ms: int | None,
+        all_open: "set[Frames]",
     ) -> None:
         self._connect = connect
+        self._all_open = all_open
+        all_open.add(self)
         self._topics = topics
         self._interval_ms = interval_ms
         self._socket: WebSocket | None = None
@@ -67,11 +73,13 @@ class Frames:
             self._pause = AGAIN_SECONDS[0]
             if isinstance(frame, wire.Snapshot | wire.Event) and self._is_new(frame):
                 return frame
+        await self._disconnect()  # it was closed while this connected
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """End the subscription."""
         self._closed = True
+        self._all_open.discard(self)
         await self._disconnect()
 
     async def __aenter__(self) -> Self:
@@ -92,8 +100,12 @@ class Frames:
                     raise
                 self.trouble = str(error)
                 await self._rest()
+        try:
+            await socket.send(self._subscription())
+        except BaseException:  # cancelled before it went out: a connection without it would say nothing for ever
+            await socket.aclose()
+            raise
         self._socket = socket
-        await socket.send(self._subscription())
         self._was_connected = True
         self.trouble = None
         return socket

@@ -48,7 +48,7 @@ def load(
 
 def _parse(path: Path, source: str) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise InvalidValue(f"cannot read {source}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

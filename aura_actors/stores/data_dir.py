@@ -55,9 +55,10 @@ def claim(path: Path) -> DataDir:
 
     Raises `AlreadyServed` where another daemon has it, `InvalidValue` where it cannot be used.
     """
-    path = path.expanduser().absolute()
-    _demand_text(path)
+    path = path.expanduser()
     try:
+        path = path.absolute()
+        _demand_text(path)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         # The folder itself is locked: a lock file could be removed, and a second daemon would make its own.
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -132,8 +132,9 @@ def test_a_refusal_is_one_line_with_the_daemons_reason(
     assert part in failure(capsys, "status", status=3)
 
 
-def test_a_unix_socket_is_asked_like_any_other(tmp_path: Path) -> None:
-    path = tmp_path / "aura.sock"
+@pytest.mark.parametrize("name", ["aura.sock", "a ?b#c%41"])
+def test_a_unix_socket_is_asked_like_any_other(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
 
     class Answer(socketserver.StreamRequestHandler):
         def handle(self) -> None:

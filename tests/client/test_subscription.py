@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 import aura_actors
+from aura_actors.client import Frames
 from aura_actors.errors import InvalidValue
 from tests.client.conftest import Daemon, until
 
@@ -26,6 +27,47 @@ def test_frames_come_in_order_and_none_twice_over_a_lost_connection(run: Run, ur
                     if len(seen) == 4:
                         break
         assert seen == sorted(set(seen))
+
+    run(program)
+
+
+class Stuck:
+    """A connection on which nothing can be sent."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+
+    async def send(self, *_: str) -> None:
+        await anyio.sleep_forever()
+
+    async def aclose(self) -> None:
+        self.is_open = False
+
+
+def test_who_is_cancelled_before_it_subscribed_subscribes_the_next_time(run: Run) -> None:
+    """A connection that was kept without a subscription would be listened to for ever."""
+    made: list[Stuck] = []
+
+    async def connect() -> Any:
+        made.append(Stuck())
+        return made[-1]
+
+    async def program() -> None:
+        frames = Frames(connect, ("system",), None, set())
+        for _ in range(2):
+            with anyio.move_on_after(0.01):
+                await anext(frames)
+        assert [each.is_open for each in made] == [False, False]
+
+    run(program)
+
+
+def test_a_subscription_that_is_closed_is_forgotten(run: Run, url: str) -> None:
+    async def program() -> None:
+        async with aura_actors.connect(url) as aura:
+            async with aura.subscribe("system") as frames:
+                await anext(frames)
+            assert aura._frames == set()
 
     run(program)
 

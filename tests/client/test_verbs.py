@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 import aura_actors
+from aura_actors.client.address import address_of
 from aura_actors.client.calls import Calls
 from aura_actors.errors import (
     Conflict,
@@ -329,6 +330,11 @@ def test_where_no_daemon_answers_one_sentence_says_so(run: Run, tmp_path: Any) -
                         pytest.fail("it was opened")
 
     run(program)
+
+
+@pytest.mark.parametrize("url", ["unix:/a ?b#c%41", "unix:///a ?b#c%41", "unix:/a ?b#c%41/"])
+def test_the_path_of_a_unix_socket_is_taken_as_it_is(url: str) -> None:
+    assert address_of(url, None, {}).socket_path == "/a ?b#c%41"
 
 
 @pytest.mark.parametrize(

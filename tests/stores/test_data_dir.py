@@ -31,3 +31,14 @@ def test_any_other_text_will_do(tmp_path: Path) -> None:
     data = claim(tmp_path / "мои данные ✓")
     assert data.path.is_dir()
     data.release()
+
+
+def test_below_a_working_directory_that_is_gone_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(InvalidValue, match="the data directory data cannot be used: No such file"):
+        claim(Path("data"))

@@ -23,7 +23,11 @@ FIRST_POLL_SECONDS: Final = 0.2
 POLL_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 0.5
 LEAVE_SECONDS: Final = 2.0
-"""For the place of whoever waits no longer: no signal ends us meanwhile, and the daemon finds out by itself."""
+"""To give a place back: no signal ends us meanwhile, and the daemon finds out by itself."""
+RELEASE_SECONDS: Final = 5.0
+"""The same for a lease; longer, because what the run needed is told with it."""
+HEARD_SECONDS: Final = (5.0, 15.0)
+"""For whoever is a daemon to say so, by how long the caller would wait."""
 BOUND_TTL_SECONDS: Final = 300.0
 """Of a lease that ends with its process anyway: it outlives the wrapper by as much, where the command does."""
 _NEVER: Final = "/never-fits"
@@ -90,7 +94,8 @@ class Remote:
 
     def acquire(self, needs: Needs, wait_seconds: float, tell: Tell) -> Claim:
         """As `Keeper.acquire`. A daemon that was heard once is waited for; one that never was is not there."""
-        self._transport.send("GET", HEALTH)
+        shortest, longest = HEARD_SECONDS
+        self._transport.send("GET", HEALTH, within_seconds=min(max(shortest, wait_seconds), longest))
         body: dict[str, object] = dict(needs)
         until = self._clock() + wait_seconds
         poll_seconds, doubts = FIRST_POLL_SECONDS, ""
@@ -199,7 +204,7 @@ class Remote:
             body: dict[str, object] = {"oomKilled": True} if report.oom_killed else {}
             if report.peak_bytes is not None:
                 body["peakBytes"] = report.peak_bytes
-            self._give_back(lease.job_id, {"Aura-Lease": lease.lease_id}, body or None)
+            self._give_back(lease.job_id, {"Aura-Lease": lease.lease_id}, body or None, RELEASE_SECONDS)
         elif ticket is not None:
             self._give_back(ticket.job_id, {"Aura-Ticket": ticket.ticket}, None, LEAVE_SECONDS)
 
@@ -208,7 +213,7 @@ class Remote:
         job_id: str,
         headers: Mapping[str, str],
         body: Mapping[str, object] | None,
-        within_seconds: float | None = None,
+        within_seconds: float,
     ) -> None:
         try:
             self._transport.send("DELETE", f"{JOBS}/{job_id}", body, headers, within_seconds=within_seconds)

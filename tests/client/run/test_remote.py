@@ -1,5 +1,6 @@
 """Patience with a daemon: what it doubts is left out, what may change is asked again, what will not is raised."""
 
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -145,6 +146,22 @@ def test_a_daemon_that_hangs_keeps_nobody_who_waits_no_longer() -> None:
     with pytest.raises(NotNow):
         acquired(script, wait_seconds=0.0)
     assert script.within[-1] == remote.LEAVE_SECONDS
+
+
+def test_a_daemon_that_hangs_keeps_no_command_from_ending_for_long() -> None:
+    script = Script((201, LEASE), None)
+    keeper = Remote(script)
+    keeper.acquire(NEEDS, 0.0, lambda _: None)
+    keeper.release(Report())
+    assert script.asked[-1][0] == "DELETE"
+    assert script.within[-1] == remote.RELEASE_SECONDS
+
+
+@pytest.mark.parametrize(("wait_seconds", "within"), [(0.0, 5.0), (9.0, 9.0), (math.inf, 15.0)])
+def test_whoever_waits_briefly_is_told_soon_that_nobody_answers(wait_seconds: float, within: float) -> None:
+    script = Script((201, LEASE))
+    acquired(script, wait_seconds=wait_seconds)
+    assert script.within[0] == within
 
 
 def test_when_the_time_is_up_the_place_is_given_up() -> None:
