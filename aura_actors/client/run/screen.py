@@ -1,18 +1,20 @@
 """What the wrapper says, on stderr alone: a live line while it waits, plain lines where nobody watches.
 
 Owns the form. A terminal gets one line that is written over (dim, unless NO_COLOR), anything else a line whenever
-something changed.
+something changed: at once where it is the place or what is short, once a minute where it is by how much.
 """
 
 import os
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import TextIO
+from typing import Final, TextIO
 
 from aura_actors.client.run.lease import Waiting
 
 NAME = "aura-actors"
+LINE_SECONDS: Final = 60.0
+"""Between two lines that differ in their numbers alone."""
 _ERASE, _DIM, _PLAIN = "\r\x1b[K", "\x1b[2m", "\x1b[0m"
 
 
@@ -24,6 +26,8 @@ class Screen:
         self._live = stream.isatty() and environ.get("TERM", "dumb") != "dumb"
         self._styled = self._live and not environ.get("NO_COLOR")
         self._shown = ""
+        self._said: tuple[object, float] = (None, 0.0)
+        """What the last line was about, and how long we had waited."""
 
     def say(self, text: str) -> None:
         """One line that stays."""
@@ -35,8 +39,10 @@ class Screen:
         place = "" if waiting.position is None else f"place {waiting.position}, "
         what = f"{place}{printable(str(waiting))}"
         if not self._live:
-            if what != self._shown:
-                self._shown = what
+            about = (waiting.position, waiting.text, [reason.dimension for reason in waiting.reasons])
+            before, said_at = self._said
+            if what != self._shown and (about != before or waited_seconds >= said_at + LINE_SECONDS):
+                self._shown, self._said = what, (about, waited_seconds)
                 self._write(f"{NAME}: waiting: {what}\n")
             return
         self._shown = what

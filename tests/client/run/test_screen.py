@@ -4,6 +4,7 @@ import io
 
 from aura_actors.client.run.lease import Waiting
 from aura_actors.client.run.screen import Screen
+from aura_actors.wire.problems import Reason
 
 
 class Terminal(io.StringIO):
@@ -21,6 +22,25 @@ def test_where_nobody_watches_a_line_is_said_once_until_something_changes() -> N
     assert stream.getvalue() == (
         "aura-actors: waiting: place 2, full\naura-actors: waiting: place 1, full\naura-actors: done\n"
     )
+
+
+def test_where_nobody_watches_numbers_that_change_are_a_line_a_minute() -> None:
+    """A wait of hours in a log is not thousands of lines about how busy the processor was."""
+
+    def short(dimension: str, text: str) -> Waiting:
+        reason = Reason(
+            dimension=dimension, needed=1, available=0, shortfall=1, holders=[], external=True, text=text
+        )
+        return Waiting(position=1, reasons=[reason])
+
+    stream = io.StringIO()
+    screen = Screen(stream, {})
+    for seconds in range(0, 150, 5):
+        screen.wait(short("cpu", f"{seconds} %"), seconds)
+    screen.wait(short("memory", "all"), 151)
+    assert stream.getvalue().replace("aura-actors: waiting: place 1, ", "").splitlines() == [
+        "cpu: 0 %", "cpu: 60 %", "cpu: 120 %", "memory: all",
+    ]  # fmt: skip
 
 
 def test_on_a_terminal_the_line_is_written_over_and_taken_away() -> None:
