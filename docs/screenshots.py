@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,10 @@ def jobs(http: str, running: ExitStack) -> None:
         with httpx2.Client(base_url=http, trust_env=False, timeout=900) as client:
             client.post(f"/api/{path}", json={"ttlSeconds": 300, **body}).raise_for_status()
 
+    def wait(**body: Any) -> None:
+        with suppress(httpx2.HTTPError):  # the daemon ends before its turn comes
+            ask("admission/jobs", **body)
+
     def start(job_id: str, pause: float, memory: int, **more: Any) -> None:
         process = subprocess.Popen([sys.executable, "-c", GROWING.format(pause=pause)])
         running.callback(process.wait)
@@ -85,7 +89,7 @@ def jobs(http: str, running: ExitStack) -> None:
     ask("admission/jobs", jobId="llm-batch-3", memoryBytes=4 << 30, kind="inference", owner="research")
     for name, memory in (("video-124", 2 << 30), ("llm-batch-4", 8 << 30)):
         wanted = {"jobId": name, "memoryBytes": memory, "waitSeconds": 800, "owner": "studio", "kind": "render"}
-        threading.Thread(target=ask, args=("admission/jobs",), kwargs=wanted, daemon=True).start()
+        threading.Thread(target=wait, kwargs=wanted, daemon=True).start()
         time.sleep(0.5)
     for tokens in (900, 2400, 600):
         ask("providers/OpenAI/slots", tokens=tokens)
@@ -100,8 +104,8 @@ def photograph(http: str) -> None:
         for page in (desk, phone):
             page.goto(http)
             page.wait_for_timeout(4_000)
-        desk.get_by_role("button", name="Dry run").click()
-        desk.locator(".report").wait_for()
+        desk.get_by_role("button", name="Dry run temp-files").click()
+        desk.locator(".report:visible").wait_for()
         desk.get_by_role("button", name="Dismiss").click()
         desk.evaluate("scrollTo(0, 0)")
         desk.screenshot(path=IMAGES / "page.png", full_page=True)
