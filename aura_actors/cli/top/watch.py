@@ -12,7 +12,7 @@ import msgspec
 from aura_actors.cli.top.screen import Connection
 from aura_actors.cli.top.state import TOPICS, State, remembered, take
 from aura_actors.client import Aura, Frames
-from aura_actors.errors import Unavailable
+from aura_actors.errors import Unavailable, UsageError
 from aura_actors.wire.metrics import History, SystemMetrics
 
 
@@ -33,7 +33,13 @@ class Watch:
         return Connection(url=self._url, trouble=None if self._frames is None else self._frames.trouble)
 
     async def follow(self, aura: Aura, interval_seconds: float) -> None:
-        """Until cancelled, over restarts of the daemon. Raises what the first connection does, and UsageError."""
+        """Until cancelled, over restarts of the daemon. Raises Unavailable, also where the daemon refuses us."""
+        try:
+            await self._follow(aura, interval_seconds)
+        except UsageError as error:  # a token that was taken away: nothing that the command line was wrong about
+            raise Unavailable(str(error)) from error
+
+    async def _follow(self, aura: Aura, interval_seconds: float) -> None:
         async with aura.subscribe(*TOPICS, interval=interval_seconds) as frames:
             self._frames = frames
             async for frame in frames:

@@ -99,6 +99,7 @@ class Held:
         if known is not None:
             self._ready = [each for each in self._ready if each is not known]
             self._queue = deque(each for each in self._queue if each.topic != topic)
+            self._again = min(self._again, len(self._queue))
 
     def passes(self, publication: Framed, now: float) -> bool:
         """True if it is to be sent at once, because nothing waits and it is its turn; it then counts as sent."""

@@ -29,6 +29,16 @@ def test_an_unsent_publication_gives_way_to_a_newer_one() -> None:
     assert taken(held) == [("system", 3)]
 
 
+def test_what_was_to_be_sent_again_and_was_dropped_makes_no_room() -> None:
+    held = Held(1, room=1)
+    held.hold("alerts", 1)
+    held.resume("alerts", 0, [publication("alerts", seq, is_event=True) for seq in (1, 2, 3)])
+    held.drop("alerts")
+    held.hold("alerts", 1)
+    offers = [held.offer(publication("alerts", seq, is_event=True)) for seq in (4, 5)]
+    assert offers == [Offer.KEPT, Offer.MISSED]
+
+
 def test_what_is_not_held_is_ignored() -> None:
     """Also after it was dropped, with what waited of it."""
     held = Held(1, room=4)
