@@ -131,9 +131,12 @@ class Actor(ABC, Generic[M]):
         An `AuraError` raised here answers the asker and the actor lives. Anything else is a crash.
         """
 
-    def joins(self, message: M) -> bool:
-        """Whether `message` may be dealt with together with others that wait, as one step. None is, by default."""
-        return False
+    def joins(self, message: M) -> int:
+        """How many of a step's 64 places `message` takes, where it may be dealt with together with others.
+
+        0, as by default: it is a step of its own.
+        """
+        return 0
 
     async def handle_together(self, messages: Sequence[M]) -> Sequence[object]:
         """Deal with messages that join, in order; for each its reply, or the `AuraError` that answers it.

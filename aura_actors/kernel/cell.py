@@ -24,7 +24,7 @@ M = TypeVar("M")
 log = logging.getLogger(__name__)
 
 TOGETHER = 64
-"""So many messages are handled together at most: nobody else has the loop while they are."""
+"""Places in a step, for messages that are handled together: nobody else has the loop while they are."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,8 +153,8 @@ class Cell(Generic[M]):
     async def _serve(self, actor: Actor[M]) -> None:
         while (envelope := await self._mailbox.take()) is not None:
             envelopes = [envelope]
-            if actor.joins(envelope.message):
-                envelopes += self._mailbox.take_more(actor.joins, TOGETHER - 1)
+            if places := actor.joins(envelope.message):
+                envelopes += self._mailbox.take_more(actor.joins, TOGETHER - places)
             envelopes = [each for each in envelopes if each.slot is None or not each.slot.filled]
             if envelopes:
                 await self._handle(actor, envelopes)

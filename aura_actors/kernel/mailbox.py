@@ -160,14 +160,16 @@ class Mailbox:
                 return envelope
         return None
 
-    def take_more(self, joins: Callable[[Any], bool], most: int) -> list[Envelope]:
-        """Up to `most` more that come next and join. The first that does not is left where it is; so is control."""
+    def take_more(self, joins: Callable[[Any], int], room: int) -> list[Envelope]:
+        """Those that come next, join and find room. The first that does not is left where it is; so is control."""
         taken: list[Envelope] = []
-        while len(taken) < most and not self._in_control and (envelope := self.take_nowait()) is not None:
-            if not joins(envelope.message):
+        while room > 0 and not self._in_control and (envelope := self.take_nowait()) is not None:
+            places = joins(envelope.message)
+            if not 0 < places <= room:
                 self._next, envelope.taken = envelope, False
                 self._count(1, control=False)
                 break
+            room -= places
             taken.append(envelope)
         return taken
 

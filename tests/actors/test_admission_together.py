@@ -118,24 +118,25 @@ async def test_whatever_waits_behind_a_write_is_written_at_once(tmp_path: Path) 
         assert set(await jobs(house)) == {"first", *(f"j{number}" for number in range(20))}
 
 
-async def test_a_large_batch_is_a_step_of_its_own_and_small_ones_join(tmp_path: Path) -> None:
-    """No step has more operations than the largest batch, however many wait together."""
+async def test_batches_join_and_no_step_is_larger_than_the_largest_of_them(tmp_path: Path) -> None:
+    """However many wait together."""
+    sizes = (4, 1, 5, 256, 64, 64, 64, 64, 64)
     async with open_house(tmp_path) as house:
         steps: list[int] = []
         together = house.actor.handle_together
 
         async def handle_together(messages: Sequence[m.AdmissionMessage]) -> Sequence[object]:
-            if isinstance(messages[0], m.Batch):  # a tick may come in between
-                steps.append(len(messages))
+            if operations := [len(each.operations) for each in messages if isinstance(each, m.Batch)]:
+                steps.append(sum(operations))  # a tick may come in between
             return await together(messages)
 
         async with while_one_is_written(house) as (asking, _):
             house.actor.handle_together = handle_together  # type: ignore[method-assign]
-            for number, size in enumerate((4, 1, 5, 256, 4, 4)):
+            for number, size in enumerate(sizes):
                 jobs_of_it = [acquire(f"b{number}-{each}", memory=1) for each in range(size)]
                 await asking.ask(m.Batch(operations=tuple(jobs_of_it)))
-        assert steps == [2, 1, 1, 2]
-        assert len(await jobs(house)) == 1 + 4 + 1 + 5 + 256 + 4 + 4
+        assert steps == [10, 256, 256, 64]
+        assert len(await jobs(house)) == 1 + sum(sizes)
 
 
 async def test_those_that_wait_together_get_what_they_would_get_one_after_another(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ class Add(Request[int], frozen=True, tag=True):
     """Joins. 0 is refused, a negative number is a crash."""
 
     number: int
+    places: int = 1
 
 
 class Alone(msgspec.Struct, frozen=True, tag=True):
@@ -45,8 +46,8 @@ class Till(Actor[Message]):
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
 
-    def joins(self, message: Message) -> bool:
-        return isinstance(message, Add)
+    def joins(self, message: Message) -> int:
+        return message.places if isinstance(message, Add) else 0
 
     async def handle(self, message: Message) -> object:
         (answer,) = await self.handle_together([message])
@@ -145,6 +146,21 @@ async def test_a_step_is_bounded(autojump_clock: trio.testing.MockClock) -> None
         bench.gate.set()
         await wait_all_tasks_blocked()
     assert [len(step) for step in bench.steps] == [TOGETHER, 3]
+
+
+async def test_a_message_that_finds_no_room_in_a_step_is_the_first_of_the_next(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    bench = Bench()
+    sizes = [TOGETHER // 2, TOGETHER // 2, 1, TOGETHER, 1, 2 * TOGETHER, 1]
+    async with running(bench) as cell:
+        for size in sizes:
+            cell.ref.tell(Add(1, places=size))
+        bench.gate.set()
+        await wait_all_tasks_blocked()
+    half = TOGETHER // 2
+    told = [[message.places for message in step if isinstance(message, Add)] for step in bench.steps]
+    assert told == [[half, half], [1], [TOGETHER], [1], [2 * TOGETHER], [1]]
 
 
 # --- the mailbox ---------------------------------------------------------------------------------------------

@@ -44,9 +44,9 @@ AGAIN_SECONDS = 0.25
 """Between two tries to read the journal."""
 NEEDS_NO_WRITING = m.Describe | m.Sampled | m.Tick | m.Abandon
 """Answered though what time has changed meanwhile cannot be written."""
-JOINING_OPERATIONS = 4
-"""Operations that wait together are one step, as those of a batch are: what is written at once costs little. So are
-batches of no more than this: 64 messages join, so that no step is larger than the largest batch, which has 256."""
+IN_A_PLACE = 4
+"""Operations that wait together are one step: what is written at once costs little. A batch among them takes one
+place for four of its own, so that no step has more than the largest batch, which has 256."""
 
 
 class Admission(Actor[m.AdmissionMessage]):
@@ -161,11 +161,11 @@ class Admission(Actor[m.AdmissionMessage]):
             self._books.look(machine)
             self._seen.runs.look(self._books.ledger.holdings.values(), self._books.ledger.memory)
 
-    def joins(self, message: m.AdmissionMessage) -> bool:
+    def joins(self, message: m.AdmissionMessage) -> int:
         """As the base class."""
         if isinstance(message, m.Batch):
-            return len(message.operations) <= JOINING_OPERATIONS
-        return isinstance(message, m.Operation)
+            return (len(message.operations) + IN_A_PLACE - 1) // IN_A_PLACE
+        return int(isinstance(message, m.Operation))
 
     async def handle(self, message: m.AdmissionMessage) -> object:
         """Carry out one message as one step."""
