@@ -9,27 +9,33 @@ as this program's, together. AURA_URL says where the daemon is.
 import argparse
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
 import trio
 
 import aura_actors
-from aura_actors.errors import NeverFits
+from aura_actors.errors import AuraError, NeverFits
+
+NOT_RUN = 125
 
 
-async def run(aura: aura_actors.Aura, command: str, argument: str, memory: str, codes: dict[str, int]) -> None:
+async def run(
+    aura: aura_actors.Aura, number: int, command: str, argument: str, memory: str, codes: list[int]
+) -> None:
     """Wait for room, run, give the room back."""
     try:
         async with aura.reserve(
-            f"runner-{os.getpid()}-{argument}", memory=memory, wait="1h", kind=Path(command).name
+            f"runner-{os.getpid()}-{number}", memory=memory, wait="1h", kind=Path(command).name
         ) as lease:
             print(f"{argument}: starts under fence {lease.fence}", flush=True)
             done = await trio.run_process([command, argument], check=False)
-            codes[argument] = done.returncode
+            codes.append(done.returncode if done.returncode >= 0 else 128 - done.returncode)
     except NeverFits as never:
         print(f"{argument}: never: {never}", file=sys.stderr)
-        codes[argument] = 125
+        codes.append(NOT_RUN)
+    except (AuraError, OSError) as error:
+        print(f"{argument}: {error}", file=sys.stderr)
+        codes.append(NOT_RUN)
 
 
 async def main() -> int:
@@ -39,11 +45,11 @@ async def main() -> int:
     parser.add_argument("command")
     parser.add_argument("arguments", nargs="+")
     options = parser.parse_args()
-    codes: dict[str, int] = {}
+    codes: list[int] = []
     async with aura_actors.connect() as aura, trio.open_nursery() as nursery:
-        for argument in options.arguments:
-            nursery.start_soon(partial(run, aura, options.command, argument, options.memory, codes))
-    return max(codes.values())
+        for number, argument in enumerate(options.arguments, 1):
+            nursery.start_soon(run, aura, number, options.command, argument, options.memory, codes)
+    return max(codes)
 
 
 if __name__ == "__main__":

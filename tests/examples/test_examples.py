@@ -45,6 +45,17 @@ def test_the_job_runner_says_what_never_fits(daemon: Daemon) -> None:
     assert "never" in done.stderr
 
 
+def test_the_job_runner_takes_any_argument_and_says_how_the_worst_one_ended(daemon: Daemon, tmp_path: Path) -> None:
+    script = tmp_path / "job.sh"
+    script.write_text('#!/bin/sh\ncase "$1" in die) kill -9 $$ ;; esac\n')
+    script.chmod(0o755)
+    done = run(daemon, "job_runner.py", "--memory", "1MiB", "--", str(script), "a/b c", "a/b c", "die")
+    assert (done.returncode, done.stderr) == (137, "")
+    done = run(daemon, "job_runner.py", "--memory", "1MiB", "--", str(tmp_path / "missing"), "one")
+    assert done.returncode == 125
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_monitoring_loop_prints_a_line_each_time(daemon: Daemon) -> None:
     done = run(daemon, "monitor.py", "--seconds", "1", "--rounds", "2")
     assert (done.returncode, done.stderr) == (0, "")
