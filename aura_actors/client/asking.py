@@ -56,11 +56,13 @@ class Patience:
     async def again(self, error: Unavailable) -> bool:
         """Whether to ask again after this; returns when it is time to.
 
-        A daemon that ends tells those who wait that it is draining: that is believed when it is said twice.
+        A daemon that ends says that it drains too, and when to ask the next one. One that only drains does not say
+        when: that is believed when it is said twice running.
         """
-        if isinstance(error, Refused) or (isinstance(error, Draining) and self._drained):
+        drains = isinstance(error, Draining) and error.retry_after_seconds is None
+        if isinstance(error, Refused) or (drains and self._drained):
             return False
-        self._drained = self._drained or isinstance(error, Draining)
+        self._drained = drains
         if not self._waits and isinstance(error, Unreachable) and error.sent:
             self._waits, self._ends_at = True, anyio.current_time() + LOST_SECONDS
         if not self._waits or self.left() <= self._pause:

@@ -11,7 +11,7 @@ from anyio.abc import SocketAttribute, SocketStream
 import aura_actors
 from aura_actors.client.needs import job_body
 from aura_actors.client.process import Process
-from aura_actors.errors import InvalidValue, Unavailable, Unreachable
+from aura_actors.errors import Draining, InvalidValue, Unavailable, Unreachable
 from aura_actors.wire.admission import AcquireBody
 
 Run = Callable[..., Any]
@@ -30,8 +30,8 @@ def answer(status: int, body: object) -> bytes:
     return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(content)) + content
 
 
-def problem(status: int, kind: str) -> bytes:
-    return answer(status, {"type": f"/problems/{kind}", "title": "t", "status": status, "detail": "d"})
+def problem(status: int, kind: str, **rest: object) -> bytes:
+    return answer(status, {"type": f"/problems/{kind}", "title": "t", "status": status, "detail": "d", **rest})
 
 
 async def play(script: list[bytes], program: Callable[[str], Awaitable[None]]) -> int:
@@ -73,14 +73,24 @@ def test_who_waits_asks_a_daemon_that_comes_and_goes_again(run: Run, kind: str) 
     assert run(play, [problem(503, kind), b"", answer(201, LEASE)], waiting) == 4
 
 
-def test_who_waits_outlives_one_restart_after_another(run: Run) -> None:
-    """Each daemon that ends says that it drains; between them there was one that admitted."""
+@pytest.mark.parametrize("between", [[answer(202, TICKET)], [b""], []], ids=["a place", "nobody", "nothing"])
+def test_who_waits_outlives_one_restart_after_another(run: Run, between: list[bytes]) -> None:
+    """Each daemon that ends says that it drains, and when to ask again."""
 
     async def waiting(url: str) -> None:
         await reserve(url, "10s")
 
-    ends, admits = problem(503, "draining"), answer(202, TICKET)
-    assert run(play, [ends, admits, ends, admits, ends, answer(201, LEASE)], waiting) == 7
+    ends = problem(503, "draining", retryAfterSeconds=1.0)
+    script = [*[ends, *between] * 3, answer(201, LEASE)]
+    assert run(play, script, waiting) == len(script) + 1
+
+
+def test_a_daemon_that_says_twice_running_that_it_drains_is_believed(run: Run) -> None:
+    async def waiting(url: str) -> None:
+        with pytest.raises(Draining):
+            await reserve(url, "10s")
+
+    assert run(play, [problem(503, "draining")] * 2, waiting) == 2
 
 
 def test_who_does_not_wait_is_told_at_once(run: Run) -> None:
