@@ -83,6 +83,8 @@ def judge(access: Access, *, path: str, headers: Headers, scheme: str = "http") 
     refusal = judge_names(access, headers=headers, scheme=scheme)
     if refusal is not None:
         return refusal
+    if access.root_path and path == access.root_path:  # as `serve` prints it, and people type it
+        return Refusal(308, "Permanent Redirect", f"The page is at {path}/.", (("Location", f"{path}/"),))
     standing = authenticate(access.accepted, headers=headers)
     if standing is None:
         return STRANGER if is_open(access, path) else TOKEN_REFUSED

@@ -231,6 +231,16 @@ def test_only_the_page_its_files_and_health_are_open(path: str, expected: bool) 
     assert not is_open(rooted, path)
 
 
+def test_a_root_path_without_its_slash_leads_to_the_page() -> None:
+    """What `serve` prints is opened in a browser; without a token too, but not under a foreign name."""
+    rooted = msgspec.structs.replace(WILD, root_path="/aura")
+    judged = judge(rooted, path="/aura", headers=[(b"host", b"localhost")])
+    assert isinstance(judged, Refusal)
+    assert (judged.status, judged.headers) == (308, (("Location", "/aura/"),))
+    assert status(rooted, (b"host", b"evil.example"), path="/aura") == 421
+    assert status(WILD, (b"host", b"localhost"), path="") == 401
+
+
 def test_an_open_path_still_needs_our_name() -> None:
     """The page must not be framed by a rebound name."""
     assert status(WILD, (b"host", b"evil.example"), path="/") == 421
