@@ -5,6 +5,7 @@ is cancelled. The same job id, owner and needs get the same lease, so that askin
 safe. A slot at a provider has no id of its own: one whose grant crosses a cancellation ends by its time.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final, Generic, TypeVar
@@ -27,6 +28,8 @@ LOST_SECONDS: Final = 5.0
 """How long a question whose answer was lost is asked again, where nobody wanted to wait."""
 AGAIN_SECONDS: Final = (0.05, 2.0)
 """The first pause and the longest one, after a question that got no answer."""
+AT_ONCE_SECONDS: Final = 1.0
+"""For the answer of a daemon that admits nothing: it holds no question."""
 GRACE_SECONDS: Final = 1.0
 """Since a question was asked, for an answer that comes at once, though its caller is cancelled."""
 LEAVE_SECONDS: Final = 5.0
@@ -42,7 +45,7 @@ class Patience:
     def __init__(self, wait_seconds: float) -> None:
         self._waits = wait_seconds > 0
         self._ends_at = anyio.current_time() + wait_seconds
-        self._drained = False
+        self._believed_until = -math.inf
         self._pause = AGAIN_SECONDS[0]
 
     def left(self) -> float:
@@ -51,18 +54,18 @@ class Patience:
 
     def answered(self) -> None:
         """The daemon is there, and admits."""
-        self._pause, self._drained = AGAIN_SECONDS[0], False
+        self._pause, self._believed_until = AGAIN_SECONDS[0], -math.inf
 
     async def again(self, error: Unavailable) -> bool:
         """Whether to ask again after this; returns when it is time to.
 
-        A daemon that ends says that it drains too, and when to ask the next one. One that only drains does not say
-        when: that is believed when it is said twice running.
+        A daemon that ends tells those who wait that it is draining: that is believed if it is said again at once.
+        A question that was held before it was answered so was ended by another restart.
         """
-        drains = isinstance(error, Draining) and error.retry_after_seconds is None
-        if isinstance(error, Refused) or (drains and self._drained):
+        now, drains = anyio.current_time(), isinstance(error, Draining)
+        if isinstance(error, Refused) or (drains and now < self._believed_until):
             return False
-        self._drained = drains
+        self._believed_until = now + self._pause + AT_ONCE_SECONDS if drains else -math.inf
         if not self._waits and isinstance(error, Unreachable) and error.sent:
             self._waits, self._ends_at = True, anyio.current_time() + LOST_SECONDS
         if not self._waits or self.left() <= self._pause:
