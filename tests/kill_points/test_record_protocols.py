@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import variants
 from tests.kill_points.run import Program, drive, missed
 
 RECORDS = ("Rows", "RowsBack", "Archive", "ArchiveBack", "Fail", "FailBack", "Expire")
@@ -42,7 +43,7 @@ def test_a_disk_that_is_full_or_broken_at_any_modifying_call_loses_nothing(
     assert tried.tried > 0
 
 
-@pytest.mark.parametrize("scenario", ["Rows", "RowsBack", "Archive", "ArchiveBack", "Fail", "Gzip"])
+@pytest.mark.parametrize("scenario", variants("Archive", "Rows", "RowsBack", "ArchiveBack", "Fail", "Gzip", desk=2))
 def test_a_disk_that_cannot_keep_what_was_written_loses_nothing(library: Path, scenario: str) -> None:
     """EIO at each fsync of ours, once; what it was for is gone from the disk."""
     tried = drive(library, named(scenario), "--only", "fsync", "--errno", "5")
@@ -57,7 +58,7 @@ def test_a_protocol_that_does_not_hear_the_disk_is_caught(library: Path) -> None
 
 
 @pytest.mark.external
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", variants(*SCENARIOS, desk=4))
 def test_no_modifying_call_lacks_a_kill_point(library: Path, scenario: str, program: Program) -> None:
     assert missed(library, named(scenario), program("strace", "strace")) == {}
 

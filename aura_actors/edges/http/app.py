@@ -6,7 +6,7 @@ whether that suffices for the operation is looked at here, before anything is de
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -47,8 +47,7 @@ def build(services: Services, exposition: Exposition, files: dict[str, StaticFil
     for operation in OPERATIONS:
         rule = re.sub(r"{(\w+)}", r"<\1>", operation.path)
         app.add(operation.method, rule, operation.handler.__name__, _view(operation, services))
-    document = openapi_document()
-    as_json, as_page = msgspec.json.encode(document), manual(document)
+    as_json, as_page = _documents()
     page = Answer(body=as_page, content_type=HTML, headers=SECURITY_HEADERS)
     for path, name, answer in (
         ("/openapi.json", "openapi", lambda _: Answer(body=as_json)),
@@ -61,6 +60,13 @@ def build(services: Services, exposition: Exposition, files: dict[str, StaticFil
     for path, file in files.items():
         _add(app, f"/{path}", f"file {path}", partial(_static, file), scope=None)
     return app
+
+
+@cache
+def _documents() -> tuple[bytes, bytes]:
+    """What describes the operations, for programs and for people: the same for every application."""
+    document = openapi_document()
+    return msgspec.json.encode(document), manual(document)
 
 
 def _view(operation: Operation, services: Services) -> View:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.client.run.conftest import Daemon, Start, command, ended, ready_line, state_of, until
+from tests.effort import variants
 
 
 def shown_by_a_shell(line: str, **environ: str) -> str:
@@ -74,7 +75,9 @@ def test_the_lease_is_held_while_it_runs_and_given_back_at_the_end(aura: Daemon,
     assert "held" not in aura.jobs()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number", variants(signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, desk=2)
+)
 def test_a_signal_ends_a_command_that_does_not_expect_it(
     aura: Daemon, start: Start, number: signal.Signals
 ) -> None:
@@ -89,7 +92,16 @@ def test_a_signal_ends_a_command_that_does_not_expect_it(
 
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH],
+    variants(
+        signal.SIGTERM,
+        signal.SIGQUIT,
+        signal.SIGWINCH,
+        signal.SIGINT,
+        signal.SIGHUP,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+        desk=3,
+    ),
 )
 def test_a_signal_reaches_a_command_that_waits_for_it(aura: Daemon, start: Start, number: signal.Signals) -> None:
     code = (
