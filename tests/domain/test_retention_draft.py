@@ -123,3 +123,12 @@ def test_a_file_that_stays_keeps_all_folders_that_it_is_in() -> None:
     assert [gone.name for gone in made.remove] == ["a", "c"]
     assert [gone.name for gone in made.directories] == ["d3"]
     assert made.kept == {Keep.IN_USE: 1, Keep.NOT_EMPTY: 2}
+
+
+def test_a_folder_that_stays_keeps_those_that_it_is_in_and_no_file() -> None:
+    planned = drawn_up()
+    names = [gone.name for gone in planned.directories]
+    made = without(planned, {len(planned.remove) + names.index("d2"): Keep.UNREADABLE})
+    assert made.remove == planned.remove
+    assert [gone.name for gone in made.directories] == ["d3"]
+    assert made.kept == {Keep.UNREADABLE: 1, Keep.NOT_EMPTY: 1}
