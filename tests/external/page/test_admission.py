@@ -85,6 +85,25 @@ def test_a_job_that_began_while_one_was_asked_about_its_place_is_left_alone(
     browser.visit(served.url, look)
 
 
+def test_what_a_client_calls_itself_is_text_and_nothing_else(browser: "Browser", served: "Daemon") -> None:
+    """A browser that took it for markup would ask for the picture, and would complain of the script."""
+    named = {
+        "active": '<img src="no-such-picture" onerror="throw 1">',
+        "queue": "</li><script>throw 2</script>\x1b[2J\u202e__proto__",
+    }
+
+    def look(page: Page) -> None:
+        for number in range(3):
+            served.ask("POST", "api/admission/jobs", job(f"__proto__{number}", owner=named["active"]))
+        served.ask("POST", "api/admission/jobs", job("constructor", owner=named["queue"], waitSeconds=0.1))
+        live(page)
+        expect(page.locator("#jobs tr")).to_have_count(3, timeout=10_000)
+        expect(page.locator("#jobs tr").first).to_contain_text(named["active"])
+        expect(page.locator("#queue > li")).to_contain_text("</li><script>throw 2</script>")
+
+    browser.visit(served.url, look)
+
+
 def test_an_operator_drains_and_admits_again(browser: "Browser", served: "Daemon") -> None:
     def look(page: Page) -> None:
         live(page)
