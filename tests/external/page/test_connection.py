@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.external.page.conftest import live, settles
 
@@ -45,6 +45,32 @@ def test_the_charts_begin_with_what_happened_before_the_page_was_opened(
     while len(served.ask("GET", "api/metrics/history").json()["entries"]) < 12:
         time.sleep(0.1)
     browser.visit(served.url, look)
+
+
+def test_what_a_token_opens_is_asked_again_where_the_question_was_lost(
+    browser: "Browser", served: "Daemon"
+) -> None:
+    browser.forgiven = ("ERR_FAILED", "status of 503")
+    lost: list[str] = []
+
+    def answer(route: Route) -> None:
+        lost.append(route.request.url)
+        if len(lost) == 1:
+            route.abort()
+        elif len(lost) == 2:
+            route.fulfill(status=503, json={"detail": "not now"})
+        else:
+            route.continue_()
+
+    def look(page: Page) -> None:
+        page.route("**/api/access", answer)
+        page.reload()
+        live(page)
+        expect(page.locator("#drain")).to_be_visible(timeout=10_000)
+        page.wait_for_timeout(1_500)
+
+    browser.visit(served.url, look)
+    assert len(lost) == 3, "asked until it is known, and no longer"
 
 
 def test_a_daemon_that_was_killed_and_started_again_is_found_again(browser: "Browser", served: "Daemon") -> None:

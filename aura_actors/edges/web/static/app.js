@@ -37,6 +37,7 @@ const WINDOWS_MS = [5 * 60_000, 15 * 60_000];
 let asked = false;
 let epoch = null;
 let missed = true; // the timeline lacks what happened while we were not connected
+let unanswered = false; // what the token opens was asked, and nobody said
 
 function redraw() {
   if (!asked) requestAnimationFrame(draw);
@@ -67,6 +68,7 @@ function take(frame) {
       timeline.push(...moment(data), gapMs());
       $("age").title = `sample ${data.seq} of ${data.timestamp}`;
       if (missed) fill();
+      if (unanswered) learnScopes();
     }
   }
   redraw();
@@ -97,7 +99,13 @@ async function fill() {
 }
 
 async function learnScopes() {
-  view.operator = (await scopes()).includes("operate");
+  unanswered = false;
+  const opened = await scopes();
+  if (opened === null) {
+    unanswered = true; // with the next sample again
+    return;
+  }
+  view.operator = opened.includes("operate");
   document.body.toggleAttribute("data-operator", view.operator);
 }
 

@@ -30,9 +30,10 @@ export async function ask(method, path, body) {
   }
 }
 
-/** What we may do here; all of it where the server is too old to say, since it refuses what we may not. */
+/** What we may do here, null where nobody said; all where the server is too old to say: it refuses what we may not. */
 export async function scopes() {
   const answer = await ask("GET", "api/access");
   if (answer.status === 404) return ["read", "admit", "operate"];
+  if (answer.status === 0 || answer.status >= 500) return null;
   return answer.body?.scopes ?? [];
 }
