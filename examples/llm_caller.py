@@ -3,9 +3,11 @@
     python examples/llm_caller.py http://127.0.0.1:9000/v1/complete "first question" "second question"
 
 Each call reserves an estimate of its tokens and settles it to what was used; 429 and 503 are told to the daemon,
-which lowers the provider's limit where `adaptive = true`. AURA_URL says where the daemon is.
+which lowers the provider's limit where `adaptive = true`. A call that fails loses no
+other's answer. AURA_URL says where the daemon is.
 """
 
+import argparse
 import asyncio
 import sys
 
@@ -35,17 +37,22 @@ async def call(aura: aura_actors.Aura, client: httpx2.AsyncClient, url: str, pro
     raise RuntimeError(f"the provider refused {prompt!r} {ATTEMPTS} times")
 
 
-async def main(url: str, prompts: list[str]) -> None:
-    """All of them at once: the daemon keeps the order."""
-    async with (
-        aura_actors.connect() as aura,
-        httpx2.AsyncClient(timeout=60) as client,
-        asyncio.TaskGroup() as group,
-    ):
-        tasks = [group.create_task(call(aura, client, url, prompt)) for prompt in prompts]
-    for task in tasks:
-        print(task.result())
+async def main() -> int:
+    """All of them at once: the daemon keeps the order. 1 where one of them failed."""
+    parser = argparse.ArgumentParser(description="Ask a language model, within the limits of its provider.")
+    parser.add_argument("url")
+    parser.add_argument("prompts", nargs="+")
+    options = parser.parse_args()
+    async with aura_actors.connect() as aura, httpx2.AsyncClient(timeout=60) as client:
+        calls = [call(aura, client, options.url, prompt) for prompt in options.prompts]
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+    for prompt, end in zip(options.prompts, ends, strict=True):
+        if isinstance(end, BaseException):
+            print(f"{prompt}: {' '.join(str(end).split())}", file=sys.stderr)
+        else:
+            print(end)
+    return int(any(isinstance(end, BaseException) for end in ends))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2:]))
+    sys.exit(asyncio.run(main()))

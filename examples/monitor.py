@@ -7,10 +7,12 @@ A value that the machine does not have is left out. AURA_URL says where the daem
 
 import argparse
 import asyncio
+import sys
 
 import msgspec
 
 import aura_actors
+from aura_actors.errors import AuraError
 from aura_actors.wire.metrics import SystemMetrics
 
 CPU_PERCENT, MEMORY_PERCENT, GPU_CELSIUS = 90.0, 85.0, 85.0
@@ -46,4 +48,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except AuraError as error:
+        sys.exit(str(error))

@@ -18,8 +18,8 @@ __all__ = ["daemon"]
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def run(daemon: Daemon, *command: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "AURA_URL": daemon.url}
+def run(daemon: Daemon | str, *command: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "AURA_URL": daemon if isinstance(daemon, str) else daemon.url}
     return subprocess.run(
         [sys.executable, str(EXAMPLES / command[0]), *command[1:]],
         env=environ, capture_output=True, text=True, timeout=50, check=False,
@@ -77,7 +77,7 @@ class Provider(http.server.BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         said = json.dumps({"text": f"answer to {asked['prompt']}", "tokens": 20}).encode()
         kind.at_once -= 1
-        self.send_response(429 if kind.calls % 3 == 0 else 200)
+        self.send_response(400 if asked["prompt"] == "refused" else 429 if kind.calls % 3 == 0 else 200)
         self.send_header("Content-Length", str(len(said)))
         self.end_headers()
         self.wfile.write(said)
@@ -118,5 +118,25 @@ def test_the_render_queue_runs_what_fits_and_the_urgent_ones_first(daemon: Daemo
 
 def test_a_render_that_is_killed_gives_its_room_to_the_next(daemon: Daemon) -> None:
     done = run(daemon, "render_queue.py", "--memory", "600MiB", "--", "sh -c 'kill -9 $$'", "true")
-    assert done.returncode == 9
+    assert done.returncode == 137
     assert done.stdout.count("ends with") == 2
+
+
+def test_a_render_that_cannot_run_takes_no_other_with_it(daemon: Daemon, tmp_path: Path) -> None:
+    good = f"sh -c 'sleep 0.5; touch {tmp_path}/rendered'"
+    done = run(daemon, "render_queue.py", "--memory", "1MiB", "--", good, "no-such-program", "!", "echo 'open")
+    assert (done.returncode, done.stderr.count("\n")) == (125, 3), "one line for each"
+    assert (tmp_path / "rendered").exists()
+    done = run(daemon, "render_queue.py", "--memory", "2GiB", "--", "true")
+    assert (done.returncode, done.stderr.count("\n")) == (125, 1), "it never fits"
+
+
+def test_a_call_that_fails_loses_no_answer_of_the_others(daemon: Daemon, provider: str) -> None:
+    done = run(daemon, "llm_caller.py", provider, "a", "refused", "b")
+    assert done.stdout.splitlines() == ["answer to a", "answer to b"]
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_the_monitoring_loop_says_in_a_line_that_no_daemon_answers(tmp_path: Path) -> None:
+    done = run(f"unix:{tmp_path}/nobody", "monitor.py", "--rounds", "1")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
