@@ -1,10 +1,11 @@
 """What every test runs under: no example is timed or kept, and a skip for want of a program is a failure in CI."""
 
 import contextlib
+import gc
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,17 @@ from tests.tty import Tty
 # In CI the examples are the same in every run; at a desk each run tries others, and prints how to repeat a failure.
 settings.register_profile("aura", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("aura")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end: nothing looks for garbage in it, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
