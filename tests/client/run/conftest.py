@@ -1,5 +1,6 @@
 """A real daemon that can be killed and started again, and the wrapper as a process of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.folders import shared
 from tests.tty import until as until
 
 MIB = 2**20
@@ -82,24 +84,29 @@ class Daemon:
         return give_back
 
 
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Daemon]:
+    served = Daemon(folder)
+    served.start()
+    with served.client:
+        yield served
+    served.kill()
+
+
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     """One of this test's own."""
-    served = Daemon(tmp_path)
-    served.start()
-    with served.client:
+    with running(tmp_path) as served:
         yield served
-    served.kill()
 
 
-@pytest.fixture(scope="session")
-def aura(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """One for all tests that do it no harm."""
-    served = Daemon(tmp_path_factory.mktemp("aura"))
-    served.start()
-    with served.client:
-        yield served
-    served.kill()
+THE_AURA = pytest.StashKey[Daemon]()
+
+
+@pytest.fixture
+def aura(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Daemon:
+    """One for all tests of this folder that do it no harm."""
+    return shared(request, THE_AURA, running(tmp_path_factory.mktemp("aura")))
 
 
 Start = Callable[..., "subprocess.Popen[str]"]

@@ -1,6 +1,6 @@
 """The page in a real browser: a browser that notes every complaint, and daemons in processes of their own.
 
-Each costs a second of processor time to start, so the tests of a worker share them as far as they can: `served` is
+Each costs a second of processor time to start, so tests share them as far as they can: `served` is
 left as it was found, `guarded` is only looked at, and `daemon` is for those that need settings of their own.
 """
 
@@ -19,6 +19,8 @@ from typing import Any
 import httpx2
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.folders import shared
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -246,30 +248,38 @@ def daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
         yield make
 
 
-@pytest.fixture(scope="session")
-def everyday(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+THE_EVERYDAY, THE_GUARDED = pytest.StashKey[Daemon](), pytest.StashKey[Daemon]()
+
+
+@contextlib.contextmanager
+def everyday_daemon(folder: Path) -> Iterator[Daemon]:
     """Admits whatever fits into three slots, however busy the machine is."""
-    folder = tmp_path_factory.mktemp("everyday")
     with daemons(folder) as make:
         yield make(AURA_HTTP__UNIX=str(folder / "socket"), **EVERYDAY)
 
 
-@pytest.fixture
-def served(everyday: Daemon) -> Iterator[Daemon]:
-    """Running and with nothing to do; what a test leaves behind is cleared away."""
-    yield everyday
-    if not everyday.is_up:
-        everyday.start()
-    everyday.clear()
-
-
-@pytest.fixture(scope="session")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+@contextlib.contextmanager
+def guarded_daemon(folder: Path) -> Iterator[Daemon]:
     """The token `s3cret` opens everything, `only-read` what can be read."""
-    folder = tmp_path_factory.mktemp("guarded")
     token = folder / "token"
     token.write_text("only-read")
     token.chmod(0o600)
     viewer = f'[[http.tokens]]\nname = "viewer"\nscopes = ["read"]\ntoken_file = "{token}"\n'
     with daemons(folder) as make:
         yield make(viewer, AURA_HTTP__TOKEN="s3cret")
+
+
+@pytest.fixture
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """Running and with nothing to do; what a test leaves behind is cleared away."""
+    everyday = shared(request, THE_EVERYDAY, everyday_daemon(tmp_path_factory.mktemp("everyday")))
+    yield everyday
+    if not everyday.is_up:
+        everyday.start()
+    everyday.clear()
+
+
+@pytest.fixture
+def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Daemon:
+    """One that wants a token, and is only looked at."""
+    return shared(request, THE_GUARDED, guarded_daemon(tmp_path_factory.mktemp("guarded")))
