@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import variants
 from tests.kill_points.run import Program, drive, missed
 
 SCENARIOS = (
@@ -38,7 +39,7 @@ def test_a_kill_at_any_modifying_call_loses_nothing(library: Path, scenario: str
     assert tried.tried == min(len(tried.calls), sample or len(tried.calls)) > 0
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", variants(*SCENARIOS, desk=4))
 def test_a_disk_that_is_full_or_broken_at_any_modifying_call_loses_nothing(
     library: Path, scenario: str, sample: int | None
 ) -> None:
@@ -49,7 +50,7 @@ def test_a_disk_that_is_full_or_broken_at_any_modifying_call_loses_nothing(
 
 
 @pytest.mark.external
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", variants(*SCENARIOS, desk=4))
 def test_no_modifying_call_lacks_a_kill_point(library: Path, scenario: str, program: Program) -> None:
     assert missed(library, named(scenario), program("strace", "strace")) == {}
 

@@ -33,7 +33,7 @@ def test_a_kill_at_any_modifying_call_loses_nothing(library: Path, scenario: str
     assert tried.tried > 0
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", variants(*SCENARIOS, desk=4))
 def test_a_disk_that_is_full_or_broken_at_any_modifying_call_loses_nothing(
     library: Path, scenario: str, sample: int | None
 ) -> None:
