@@ -79,7 +79,8 @@ def overlaid(yard: Yard) -> Swept:
         f"{name}={yard.data_dir / folder}"
         for name, folder in (("lowerdir", "lower"), ("upperdir", "upper"), ("workdir", "work"))
     )
-    mount("-t", "overlay", "-o", layers, "none", yard.root)
+    # An ordinary user's namespace may keep its marks, without which no folder can be renamed, in user.* alone.
+    mount("-t", "overlay", "-o", f"{layers},userxattr", "none", yard.root)
     yard.ground = Ground(str(yard.root), prepare_root(str(yard.root), None, keep_out=str(yard.data_dir)))
     yard.file("x/above")
     taken = yard.run(TempFiles(), run_id="taken")
