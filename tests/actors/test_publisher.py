@@ -29,7 +29,8 @@ async def test_an_alert_is_an_event_when_it_is_raised_and_when_it_is_over(tmp_pa
 
 
 async def test_the_snapshot_of_alerts_says_what_is_watched(tmp_path: Path) -> None:
-    async with open_test_runtime(tmp_path) as house:
+    calm = Machine(memory_bytes=1000, available_bytes=500)  # the real one may be busy, which is an alert
+    async with open_test_runtime(tmp_path, surroundings=Surroundings(collectors=calm.collectors)) as house:
         publication = house.runtime.parts.topics["alerts"].value
     assert publication is not None
     told = msgspec.json.decode(publication.data)

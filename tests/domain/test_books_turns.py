@@ -44,22 +44,12 @@ def test_those_who_wait_have_their_turn_when_time_has_passed() -> None:
     assert keys(of) == ["young", "b"]
 
 
-def test_those_behind_the_protected_one_have_their_turn_when_it_gives_up() -> None:
-    of = fresh()
-    took(of, "a", 300)
-    waits(of, "large", 700)
-    of.look(machine(130.0))
-    waits(of, "small", 100, 130.0)
-    of.schedule(130.0)
-    assert keys(of) == ["a"]
-    of.leave("large")
-    of.schedule(130.0)
-    assert keys(of) == ["a", "small"]
-
-
-@pytest.mark.parametrize("goes", [Books.abandon, Books.forsake])
-def test_those_behind_the_protected_one_have_their_turn_when_nobody_waits_at_its_place(
-    goes: Callable[[Books, str, float], object],
+@pytest.mark.parametrize(
+    "goes",
+    [lambda of: of.leave("large"), lambda of: of.abandon("large", 130.0), lambda of: of.forsake("large", 130.0)],
+)
+def test_those_behind_the_protected_one_have_their_turn_when_it_gives_up_or_nobody_waits_there(
+    goes: Callable[[Books], object],
 ) -> None:
     of = fresh()
     took(of, "a", 300)
@@ -67,7 +57,8 @@ def test_those_behind_the_protected_one_have_their_turn_when_nobody_waits_at_its
     of.look(machine(130.0))
     waits(of, "small", 100, 130.0)
     of.schedule(130.0)
-    goes(of, "large", 130.0)
+    assert keys(of) == ["a"]
+    goes(of)
     of.schedule(130.0)
     assert keys(of) == ["a", "small"]
 

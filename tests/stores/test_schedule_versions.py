@@ -58,7 +58,7 @@ CURSOR = (
 def test_nothing_is_lost_of_a_file_of_an_earlier_version(tmp_path: Path, version: int) -> None:
     store = ScheduleStore(written(tmp_path, version))
     records, runs = store.records(), store.runs()
-    root = store.root("/root/\udcff")
+    root = store.root("/place/\udcff")
     store.close()
     ended = records["temp-files"]
     assert (ended.run_id, ended.started_at, ended.finished_at, ended.outcome) == ("ended", 1000.5, 2000.25, "done")
