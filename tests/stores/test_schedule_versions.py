@@ -24,7 +24,7 @@ INSERT INTO cleanup_tasks VALUES
     ('temp-files', 'ended', 1000.5, 2000.25, 'done', REPORT),
     ('cache', 'cut short', 3000.0, 1500.0, NULL, NULL),
     ('vacuum', 'strange', 1.0, 2.0, 'done', CAST('{"of": "another program"}' AS BLOB));
-INSERT INTO cleanup_roots VALUES (x'2f726f6f742fff', '18446744073709551615', '7', '8');
+INSERT INTO cleanup_roots VALUES (x'2f706c6163652fff', '18446744073709551615', '7', '8');
 PRAGMA user_version = 1;
 """
 SECOND = (
