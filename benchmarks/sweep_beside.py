@@ -1,8 +1,9 @@
 """Who works beside a sweep: a reader of files in the foreground, and the loop of the runtime that drives it.
 
 The sweep is the real one, in its process, asked for through the actor of a whole runtime. The loop's stall is the
-longest that a heartbeat came late; the same without a sweep says how much of that is the machine's. On a machine
-that others use as well, the longest processor time of one step of a task (`loop_held_ms`) is what is ours.
+longest that a heartbeat came late. How much of that is the machine's is said by a process that only sleeps, just
+as often (`bare_stall_ms`), and by the loop without a sweep; what is ours is the longest processor time of one
+step of a task (`loop_held_ms`).
 """
 
 import os
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +40,20 @@ while time.perf_counter() < until:
     chance.choice(files).read_bytes()
     count += 1
 print(count / seconds)
+"""
+SLEEPER = """
+import signal, sys, time
+late, go_on = [], True
+def end(*_):
+    global go_on
+    go_on = False
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while go_on:
+    due = time.perf_counter() + float(sys.argv[1])
+    time.sleep(float(sys.argv[1]))
+    late.append(time.perf_counter() - due)
+print(*late)
 """
 
 
@@ -85,14 +102,14 @@ async def measure(files: int, rounds: int) -> dict[str, float]:
             alone: list[float] = []
             beside: list[float] = []
             begun = time.perf_counter()
-            run = await ask(cleanup, RunTask(task="temp-files"))
-            late, steps = Beats([]), Steps()
-            trio.lowlevel.add_instrument(steps)
-            async with trio.open_nursery() as nursery:
+            late, bare, steps = Beats([]), Beats([]), Steps()
+            async with _beside(bare), trio.open_nursery() as nursery:
+                trio.lowlevel.add_instrument(steps)
                 nursery.start_soon(_beat, late)
+                run = await ask(cleanup, RunTask(task="temp-files"))
                 report = await run.report.wait_newer(0)
                 nursery.cancel_scope.cancel()
-            trio.lowlevel.remove_instrument(steps)
+                trio.lowlevel.remove_instrument(steps)
             assert report is not None
             assert report.removed >= files, report
             took = time.perf_counter() - begun
@@ -108,6 +125,8 @@ async def measure(files: int, rounds: int) -> dict[str, float]:
         "loop_stall_ms": late.worst_ms,
         "loop_stall_p999_ms": late.p999_ms,
         "loop_stall_idle_ms": idle.worst_ms,
+        "bare_stall_ms": bare.worst_ms,
+        "bare_stall_p999_ms": bare.p999_ms,
         f"sweep_seconds_{files}": took,
         "reads_per_second": median(alone),
     }
@@ -145,6 +164,21 @@ async def _beat(beats: Beats) -> None:
         due = time.perf_counter() + HEARTBEAT_SECONDS
         await trio.sleep(HEARTBEAT_SECONDS)
         beats.late.append(time.perf_counter() - due)
+
+
+@asynccontextmanager
+async def _beside(beats: Beats) -> AsyncIterator[None]:
+    """A process that only sleeps, as often as our heart beats; how late it woke is in `beats` afterwards."""
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-c", SLEEPER, str(HEARTBEAT_SECONDS)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    said = process.stdout
+    assert said is not None
+    assert await said.receive_some() == b"ready\n"
+    yield
+    process.terminate()
+    beats.late.extend(map(float, b"".join([part async for part in said]).split()))
+    await process.wait()
 
 
 def _write_reads(folder: Path) -> None:
