@@ -1,6 +1,5 @@
 """The documentation is true: snippets run as pasted, generated pages are current, links lead somewhere."""
 
-import importlib.util
 import json
 import os
 import re
@@ -9,11 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.docs.scripts import ROOT, script
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [
     ROOT / "README.md",
@@ -114,24 +113,16 @@ def test_the_readmes_python_snippets_work_as_pasted(url: str, tmp_path: Path) ->
         assert done.stdout.startswith("rendering under fence")
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_generated_pages_are_current() -> None:
-    for name, text in generator().pages().items():
+    for name, text in script("generate").pages().items():
         assert (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8") == text, (
             f"{name} is stale: python docs/generate.py"
         )
 
 
 def test_the_schema_of_the_feed_is_current() -> None:
-    assert generator().SCHEMA.read_text(encoding="utf-8") == generator().schema(), "python docs/generate.py"
+    generate = script("generate")
+    assert generate.SCHEMA.read_text(encoding="utf-8") == generate.schema(), "python docs/generate.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

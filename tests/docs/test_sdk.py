@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_docs import ROOT, url
+from tests.docs.scripts import ROOT
+from tests.docs.test_docs import url
 
 PAGE = (ROOT / "docs" / "sdk.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

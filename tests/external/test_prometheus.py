@@ -1,5 +1,6 @@
-"""A real Prometheus scrapes the daemon, in both formats, and sees our numbers."""
+"""A real Prometheus scrapes the daemon, in both formats, sees our numbers, and answers what the dashboard asks."""
 
+import re
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import pytest
 import trio
 
 from aura_actors.testing import open_test_runtime
+from tests.docs.scripts import script
 
 CONFIG = """
 global: {{scrape_interval: 250ms, scrape_timeout: 250ms}}
@@ -119,3 +121,35 @@ async def test_a_real_prometheus_scrapes_both_formats_and_sees_our_values(
             ages = await query(client, "time() - aura_snapshot_timestamp_seconds")
             assert all(-1 < age < 5 for age in ages.values()), ages
             assert len(ages) == 2
+
+
+MAY_BE_EMPTY = re.compile(r"aura_(gpu|provider|pressure|cgroup|worker_threads)_|last_success|ended_total")
+"""What needs a device, a limit, a kernel that tells, or something that has happened."""
+
+
+def filled_in(query: str) -> str:
+    """As Grafana would ask it of the one that was scraped."""
+    for name, value in (("job", "openmetrics"), ("__rate_interval", "5s"), ("__range", "5s")):
+        query = query.replace(f"${name}", value)
+    return query.replace('instance="$instance"', 'instance=~".+"')
+
+
+@pytest.mark.external
+async def test_a_real_prometheus_answers_every_query_of_the_dashboard(
+    tmp_path: Path, program: Callable[[str, str], str]
+) -> None:
+    command = program("prometheus", "prometheus")
+    waiting = [filled_in(query) for query in script("dashboard").queries()]
+    async with (
+        open_test_runtime(tmp_path / "data") as house,
+        prometheus(command, tmp_path, house.http.removeprefix("http://")) as client,
+    ):
+        with trio.fail_after(30):
+            await becomes(client, "up", 1)
+            while waiting:
+                for query in list(waiting):
+                    answer = (await client.get("/api/v1/query", params={"query": query})).json()
+                    assert answer["status"] == "success", (query, answer)
+                    if answer["data"]["result"] or MAY_BE_EMPTY.search(query):
+                        waiting.remove(query)
+                await trio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The exposition against Prometheus's own linter."""
+"""The exposition and the alerting rules against Prometheus's own tool."""
 
 import subprocess
 from collections.abc import Callable
@@ -34,3 +34,17 @@ async def test_promtool_has_nothing_to_say_about_the_metrics(
         )
     assert (checked.returncode, checked.stdout.decode()) == (0, "")
     assert b'aura_admission_decisions_total{outcome="denied",reason="gpu"} 1.0' in exposition
+
+
+@pytest.mark.external
+def test_every_alerting_rule_fires_for_what_it_is_for_and_for_nothing_else(
+    program: Callable[[str, str], str],
+) -> None:
+    played = subprocess.run(
+        [program("promtool", "prometheus"), "test", "rules", "alerts.test.yml"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert played.returncode == 0, played.stdout + played.stderr

@@ -1,4 +1,7 @@
-"""Cleanup runs, added up since start: a report says what one run did, a scraper wants what all of them did."""
+"""Cleanup runs, added up since start: a report says what one run did, a scraper wants what all of them did.
+
+Every task begins with 0: a counter that is born with the first failure would show no increase.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,13 +12,15 @@ from aura_actors.domain.flights import Errand
 from aura_actors.edges.prometheus.forms import counters, gauge, gauges
 from aura_actors.wire.cleanup import CleanupReport, CleanupState
 
+OUTCOMES = ("done", "declined", "failed", "interrupted")
+
 
 class CleanupTally:
     """Sums over the reports. A dry run counts as a run and as nothing else."""
 
     def __init__(self, state: Callable[[], CleanupState]) -> None:
         self._state = state
-        self._runs: Counter[tuple[str, ...]] = Counter()
+        self._runs: Counter[tuple[str, str]] = Counter()
         self._freed: Counter[str] = Counter()
         self._removed: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
@@ -41,18 +46,28 @@ class CleanupTally:
 
     def families(self) -> Iterator[Metric]:
         """The sums."""
-        yield counters("aura_cleanup_runs", "Runs of a cleanup task", ("task", "outcome"), self._runs)
-        yield counters("aura_cleanup_freed_bytes", "Bytes freed", "task", self._freed)
-        yield counters("aura_cleanup_removed_items", "Items removed", "task", self._removed)
-        yield counters("aura_cleanup_failures", "Items that could not be removed", "task", self._failures)
+        state = self._state()
+        runs = {(x.task, outcome): 0 for x in state.tasks for outcome in OUTCOMES}
+        none = {x.task: 0 for x in state.tasks}
+        before = {x.task: _success(x.last_report) for x in state.tasks}
+        yield counters("aura_cleanup_runs", "Runs of a cleanup task", ("task", "outcome"), runs | self._runs)
+        yield counters("aura_cleanup_freed_bytes", "Bytes freed", "task", none | self._freed)
+        yield counters("aura_cleanup_removed_items", "Items removed", "task", none | self._removed)
+        yield counters("aura_cleanup_failures", "Items that could not be removed", "task", none | self._failures)
         yield gauges(
             "aura_cleanup_last_success_timestamp_seconds",
             "When a task last finished without being declined or failing",
             "task",
-            self._last_success,
+            before | self._last_success,
         )
-        yield counters("aura_cleanup_restored_items", "Items put back from quarantine", "task", self._restored)
-        state = self._state()
+        yield counters(
+            "aura_cleanup_restored_items", "Items put back from quarantine", "task", none | self._restored
+        )
         yield gauge("aura_cleanup_quarantine_items", "Items in quarantine", state.quarantined)
         yield gauge("aura_cleanup_quarantine_bytes", "Size of what lies in quarantine", state.quarantined_bytes)
         yield gauge("aura_cleanup_disk_urgent", "1 while tasks are brought forward for a full disk", state.urgent)
+
+
+def _success(report: CleanupReport | None) -> float | None:
+    """When it ended well; an earlier process may have seen it."""
+    return report.finished_at.timestamp() if report is not None and report.outcome == "done" else None

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from aura_actors.edges.prometheus.cleanup import CleanupTally
 from aura_actors.edges.prometheus.forms import gauges
 from aura_actors.testing import open_test_runtime
-from aura_actors.wire.cleanup import CleanupReport, CleanupState
+from aura_actors.wire.cleanup import CleanupReport, CleanupState, CleanupTask
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(hours=1)
@@ -25,6 +25,12 @@ def report(
         detail=None, removed=removed, kept={}, failures={"/x": "denied"}, freed_bytes=100,
         freed_allocated_bytes=4096,
     )  # fmt: skip
+
+
+def task(last: CleanupReport | None = None) -> CleanupTask:
+    return CleanupTask(
+        task="temp-files", enabled=True, every_seconds=[3600], next_run_at=None, running=False, last_report=last
+    )
 
 
 def samples(tally: CleanupTally) -> dict[str, float]:
@@ -55,6 +61,24 @@ def test_runs_are_added_up_and_a_dry_run_frees_nothing() -> None:
         "aura_cleanup_quarantine_bytes": 40,
         "aura_cleanup_disk_urgent": 1,
     }
+
+
+def test_a_task_that_never_ran_is_counted_from_0_so_that_its_first_failure_is_an_increase() -> None:
+    tally = CleanupTally(lambda: CleanupState(tasks=[task()]))
+    assert samples(tally)["aura_cleanup_runs_total temp-files failed"] == 0
+    assert samples(tally)["aura_cleanup_failures_total temp-files"] == 0
+    tally.add(report("failed"), "sweep")
+    assert samples(tally)["aura_cleanup_runs_total temp-files failed"] == 1
+
+
+def test_the_last_success_is_known_to_the_next_process_and_is_never_made_up() -> None:
+    name = "aura_cleanup_last_success_timestamp_seconds temp-files"
+    assert name not in samples(CleanupTally(lambda: CleanupState(tasks=[task()])))
+    assert name not in samples(CleanupTally(lambda: CleanupState(tasks=[task(report("failed"))])))
+    restarted = CleanupTally(lambda: CleanupState(tasks=[task(report())]))
+    assert samples(restarted)[name] == NOW.timestamp()
+    restarted.add(report(at=LATER), "sweep")
+    assert samples(restarted)[name] == LATER.timestamp()
 
 
 def test_what_is_not_known_has_no_sample() -> None:
