@@ -1,13 +1,16 @@
-"""`python -m tests.kill_points.drive MODULE:SCENARIO …`: every kill point of a scenario, in this process.
+"""`python -m tests.kill_points.drive`: the kill points of one scenario after the other, all tried in this process.
 
-Started by `run.py` with the shim loaded; prints one line of JSON.
+Started by `run.py` with the shim loaded. Reads lines of `MODULE:SCENARIO` and options, as a command line has them;
+answers each with a line of JSON, and ends with its input.
 """
 
 import argparse
 import importlib
 import json
 import random
+import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +23,12 @@ T = TypeVar("T")
 
 
 def main() -> None:
-    """Do what the arguments say."""
+    """Do what the lines say, one after the other."""
+    for line in sys.stdin:
+        print(json.dumps(_tried(_ARGUMENTS.parse_args(shlex.split(line)))), flush=True)
+
+
+def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
     parser.add_argument("scenario", help="module:NAME")
     parser.add_argument("--sample", type=int, help="so many points, chosen by the seed, instead of all")
@@ -28,7 +36,13 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], help="only the points before this call")
     parser.add_argument("--errno", type=int, action="append", default=[], help="fail with it instead of a kill")
     parser.add_argument("--count-only", action="store_true", help="only the undisturbed run")
-    options = parser.parse_args()
+    return parser
+
+
+_ARGUMENTS = _arguments()
+
+
+def _tried(options: argparse.Namespace) -> dict[str, object]:
     module, _, name = options.scenario.partition(":")
     scenario: Scenario = getattr(importlib.import_module(module), name)()
     base = Path(tempfile.mkdtemp(prefix="kill-points-", dir=_memory()))
@@ -47,7 +61,7 @@ def main() -> None:
                         _fresh(base, partial(disturb, scenario, at=at, failure=failure))
                     except AssertionError as error:
                         failures.append(f"{calls[at - 1]}: {error}")
-        print(json.dumps({"calls": calls, "tried": tried, "failures": failures}))
+        return {"calls": calls, "tried": tried, "failures": failures}
     finally:
         shutil.rmtree(base, ignore_errors=True)
 

@@ -4,12 +4,11 @@ A sample of the points here, by the day; `make kill-points` tries every one.
 """
 
 import datetime as dt
-from pathlib import Path
 
 import pytest
 
 from tests.effort import variants
-from tests.kill_points.run import Program, drive, missed
+from tests.kill_points.run import Driver
 
 SCENARIOS = (
     "Take",
@@ -32,8 +31,8 @@ def chosen(sample: int | None) -> list[str]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_kill_at_any_modifying_call_loses_nothing(library: Path, scenario: str, sample: int | None) -> None:
-    tried = drive(library, named(scenario), *chosen(sample))
+def test_a_kill_at_any_modifying_call_loses_nothing(driver: Driver, scenario: str, sample: int | None) -> None:
+    tried = driver.tried(named(scenario), *chosen(sample))
     print(f"{scenario}: {tried.tried} of {len(tried.calls)} kill points")
     assert tried.failures == []
     assert tried.tried == min(len(tried.calls), sample or len(tried.calls)) > 0
@@ -41,21 +40,21 @@ def test_a_kill_at_any_modifying_call_loses_nothing(library: Path, scenario: str
 
 @pytest.mark.parametrize("scenario", variants(*SCENARIOS, desk=4))
 def test_a_disk_that_is_full_or_broken_at_any_modifying_call_loses_nothing(
-    library: Path, scenario: str, sample: int | None
+    driver: Driver, scenario: str, sample: int | None
 ) -> None:
     """And the run says what happened: ENOSPC and EIO at each call, once."""
-    tried = drive(library, named(scenario), *chosen(sample and sample // 2), "--errno", "28", "--errno", "5")
+    tried = driver.tried(named(scenario), *chosen(sample and sample // 2), "--errno", "28", "--errno", "5")
     assert tried.failures == []
     assert tried.tried > 0
 
 
 @pytest.mark.external
 @pytest.mark.parametrize("scenario", variants(*SCENARIOS, desk=4))
-def test_no_modifying_call_lacks_a_kill_point(library: Path, scenario: str, program: Program) -> None:
-    assert missed(library, named(scenario), program("strace", "strace")) == {}
+def test_no_modifying_call_lacks_a_kill_point(traced: Driver, scenario: str) -> None:
+    assert traced.missed(named(scenario)) == {}
 
 
-def test_a_protocol_that_forgets_its_intent_is_caught(library: Path) -> None:
+def test_a_protocol_that_forgets_its_intent_is_caught(driver: Driver) -> None:
     """The harness can fail: the same run without a journal loses where things came from."""
-    tried = drive(library, named("Careless"))
+    tried = driver.tried(named("Careless"), "--only", "renameat2", "--only", "pwrite64")
     assert any("renameat2" in failure or "pwrite64" in failure for failure in tried.failures)

@@ -4,12 +4,11 @@ A sample of the points here, by the day; `make kill-points` tries every one.
 """
 
 import datetime as dt
-from pathlib import Path
 
 import pytest
 
 from tests.effort import variants
-from tests.kill_points.run import Program, drive, missed
+from tests.kill_points.run import Driver
 
 RECORDS = ("Rows", "RowsBack", "Archive", "ArchiveBack", "Fail", "FailBack", "Expire")
 SCENARIOS = (*RECORDS, "Gzip", "GzipAnew", "Pages", "Anew")
@@ -26,8 +25,8 @@ def chosen(sample: int | None) -> list[str]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_kill_at_any_modifying_call_loses_nothing(library: Path, scenario: str, sample: int | None) -> None:
-    tried = drive(library, named(scenario), *chosen(sample and sample // 2))
+def test_a_kill_at_any_modifying_call_loses_nothing(driver: Driver, scenario: str, sample: int | None) -> None:
+    tried = driver.tried(named(scenario), *chosen(sample and sample // 2))
     print(f"{scenario}: {tried.tried} of {len(tried.calls)} kill points")
     assert tried.failures == []
     assert tried.tried > 0
@@ -35,39 +34,39 @@ def test_a_kill_at_any_modifying_call_loses_nothing(library: Path, scenario: str
 
 @pytest.mark.parametrize("scenario", variants(*SCENARIOS, desk=4))
 def test_a_disk_that_is_full_or_broken_at_any_modifying_call_loses_nothing(
-    library: Path, scenario: str, sample: int | None
+    driver: Driver, scenario: str, sample: int | None
 ) -> None:
     """ENOSPC and EIO at each call, once."""
-    tried = drive(library, named(scenario), *chosen(sample and sample // 4), "--errno", "28", "--errno", "5")
+    tried = driver.tried(named(scenario), *chosen(sample and sample // 4), "--errno", "28", "--errno", "5")
     assert tried.failures == []
     assert tried.tried > 0
 
 
 @pytest.mark.parametrize("scenario", variants("Archive", "Rows", "RowsBack", "ArchiveBack", "Fail", "Gzip", desk=2))
-def test_a_disk_that_cannot_keep_what_was_written_loses_nothing(library: Path, scenario: str) -> None:
+def test_a_disk_that_cannot_keep_what_was_written_loses_nothing(driver: Driver, scenario: str) -> None:
     """EIO at each fsync of ours, once; what it was for is gone from the disk."""
-    tried = drive(library, named(scenario), "--only", "fsync", "--errno", "5")
+    tried = driver.tried(named(scenario), "--only", "fsync", "--errno", "5")
     assert tried.failures == []
     assert tried.tried > 0
 
 
-def test_a_protocol_that_does_not_hear_the_disk_is_caught(library: Path) -> None:
+def test_a_protocol_that_does_not_hear_the_disk_is_caught(driver: Driver) -> None:
     """The harness can fail: rows that went on the word of such a segment are lost."""
-    tried = drive(library, "tests.kill_points.heedless_scenarios:HeedlessRows", "--only", "fsync", "--errno", "5")
+    tried = driver.tried("tests.kill_points.heedless_scenarios:HeedlessRows", "--only", "fsync", "--errno", "5")
     assert tried.failures != []
 
 
 @pytest.mark.external
 @pytest.mark.parametrize("scenario", variants(*SCENARIOS, desk=4))
-def test_no_modifying_call_lacks_a_kill_point(library: Path, scenario: str, program: Program) -> None:
-    assert missed(library, named(scenario), program("strace", "strace")) == {}
+def test_no_modifying_call_lacks_a_kill_point(traced: Driver, scenario: str) -> None:
+    assert traced.missed(named(scenario)) == {}
 
 
 @pytest.mark.external
 @pytest.mark.parametrize("scenario", ["DryRuns", "DryRunsOfALiveDatabase"])
-def test_a_dry_run_makes_no_modifying_call(library: Path, scenario: str, program: Program) -> None:
+def test_a_dry_run_makes_no_modifying_call(driver: Driver, traced: Driver, scenario: str) -> None:
     """Neither does it make the files that belong to a database's log, nor open them as if to make them."""
     name = f"tests.kill_points.dry_run_scenarios:{scenario}"
-    assert drive(library, name, "--count-only").calls == []
+    assert driver.tried(name, "--count-only").calls == []
     with pytest.raises(AssertionError, match="strace saw nothing"):
-        missed(library, name, program("strace", "strace"))
+        traced.missed(name)
