@@ -17,6 +17,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.effort import variants
+from tests.launcher import Launched, launch
 
 COMMAND = [sys.executable, "-m", "aura_actors", "serve"]
 QUIET = {
@@ -29,7 +30,7 @@ QUIET = {
 class Daemon:
     """A running daemon."""
 
-    def __init__(self, process: "subprocess.Popen[str]", ready: dict[str, Any]) -> None:
+    def __init__(self, process: Launched, ready: dict[str, Any]) -> None:
         self.process = process
         self.http: str = ready["http"]
         self.feed: str = ready["feed"]
@@ -41,19 +42,8 @@ class Daemon:
 def daemon(folder: Path, *options: str, **environ: str) -> Iterator[Daemon]:
     ready_file = folder / "ready.json"
     ready_file.unlink(missing_ok=True)
-    command = [
-        *COMMAND,
-        "--port",
-        "0",
-        "--data-dir",
-        str(folder / "data"),
-        "--ready-file",
-        str(ready_file),
-        *options,
-    ]
-    process = subprocess.Popen(
-        command, env={**os.environ, **QUIET, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    places = ["--port", "0", "--data-dir", str(folder / "data"), "--ready-file", str(ready_file)]
+    process = launch(["serve", *places, *options], {**os.environ, **QUIET, **environ})
     try:
         for _ in range(1500):
             if ready_file.exists() or process.poll() is not None:
@@ -70,12 +60,11 @@ def daemon(folder: Path, *options: str, **environ: str) -> Iterator[Daemon]:
 
 def refused(*options: str, **environ: str) -> str:
     """Run a daemon that is expected to refuse to start; its one line."""
-    done = subprocess.run(
-        [*COMMAND, *options], env={**os.environ, **environ}, capture_output=True, text=True, timeout=20, check=False
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1, done.stderr
-    return done.stderr
+    done = launch(["serve", *options], {**os.environ, **environ})
+    out, err = done.communicate(timeout=20)
+    assert (done.returncode, out) == (2, "")
+    assert err.count("\n") == 1, err
+    return err
 
 
 def test_the_ready_file_says_where_the_daemon_is(tmp_path: Path) -> None:
@@ -214,16 +203,11 @@ def test_a_damaged_journal_is_one_clear_line_and_never_an_empty_one(tmp_path: Pa
     journal.write_bytes(
         {"empty": b"", "cut short": journal.read_bytes()[: size - 3000], "junk": b"x" * size}[damage]
     )
-    done = subprocess.run(
-        [*COMMAND, "--port", "0", "--data-dir", str(tmp_path / "data")],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
+    done = launch(["serve", "--port", "0", "--data-dir", str(tmp_path / "data")], {**os.environ})
+    _, err = done.communicate(timeout=20)
     assert done.returncode == 1
-    assert str(journal) in done.stderr
-    assert "Traceback" not in done.stderr
+    assert str(journal) in err
+    assert "Traceback" not in err
 
 
 def test_nothing_is_granted_once_the_journal_is_gone(tmp_path: Path) -> None:
