@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, cast
 
 from quart import Request, Response
+from quart.routing import QuartRule
 from quart.typing import ResponseTypes
 from quart.utils import encode_headers
 from quart_trio import QuartTrio
@@ -75,11 +76,23 @@ class _Exchange(TrioASGIHTTPConnection):
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
+class _Rule(QuartRule):
+    """A route. None is ever written out as a link: the function for that is most of adding it, and is not made."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        return _no_link
+
+
+def _no_link(*_: object, **__: object) -> tuple[str, str]:
+    raise RuntimeError("routes are matched, and never written out")
+
+
 class App(QuartTrio):
     """The application. `refuse` words the answer where no view has one: to a wrong path, or after our own error."""
 
     asgi_http_class = _Exchange
     request_class = _Request
+    url_rule_class = _Rule  # type: ignore[assignment]  # declared as its parent
 
     def __init__(self, name: str, refuse: Callable[[HTTPException], Response]) -> None:
         super().__init__(name, static_folder=None)
