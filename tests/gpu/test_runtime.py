@@ -20,6 +20,7 @@ from aura_actors.runtime.parts import Surroundings
 from aura_actors.testing import ServedRuntime, open_test_runtime
 from tests.edges.http.test_http import contains, shape
 from tests.effort import variants
+from tests.plain import async_client
 
 if TYPE_CHECKING:
     from tests.gpu.conftest import Machine
@@ -39,7 +40,7 @@ async def house_with(
     surroundings = Surroundings(gpu=machine.probe(**{**QUICK, **changes}))
     async with (
         open_test_runtime(data_dir, surroundings=surroundings) as house,
-        httpx2.AsyncClient(base_url=house.http, trust_env=False, timeout=30) as client,
+        async_client(house.http, timeout=30) as client,
     ):
         yield house, client
 

@@ -12,6 +12,7 @@ from trio_websocket import ConnectionClosed, HandshakeError, wrap_client_stream
 
 from aura_actors.errors import Gone
 from aura_actors.testing import ServedRuntime, crash, open_test_runtime
+from tests.plain import async_client
 
 PARTS = ["gpu", "sampler", "admission", "cleanup", "publisher", "tuner", "listener", "watchdog"]
 
@@ -57,7 +58,7 @@ class Watcher:
 async def busy_house(folder: Path) -> AsyncIterator[tuple[ServedRuntime, httpx2.AsyncClient, Watcher]]:
     async with (
         open_test_runtime(folder / "data") as house,
-        httpx2.AsyncClient(base_url=house.http, trust_env=False) as client,
+        async_client(house.http) as client,
         trio.open_nursery() as nursery,
     ):
         watcher = Watcher(house.feed)

@@ -18,6 +18,7 @@ from websockets.sync.client import connect
 
 from tests.effort import variants
 from tests.launcher import Launched, launch
+from tests.plain import sync_client
 
 COMMAND = [sys.executable, "-m", "aura_actors", "serve"]
 QUIET = {
@@ -35,7 +36,7 @@ class Daemon:
         self.http: str = ready["http"]
         self.feed: str = ready["feed"]
         self.ready = ready
-        self.client = httpx2.Client(base_url=self.http, trust_env=False)
+        self.client = sync_client(self.http)
 
 
 @contextmanager
@@ -308,7 +309,7 @@ def test_a_unix_socket_serves_the_same(tmp_path: Path) -> None:
     with daemon(tmp_path, "--unix", str(path)) as served:
         assert served.ready["unix"] == f"unix:{path}"
         transport = httpx2.HTTPTransport(uds=str(path))
-        with httpx2.Client(transport=transport, base_url="http://localhost") as client:
+        with sync_client("http://localhost", transport=transport) as client:
             assert client.get("/api/actors").status_code == 200
         served.process.terminate()
         served.process.wait(timeout=10)

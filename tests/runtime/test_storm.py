@@ -9,6 +9,7 @@ import httpx2
 import trio
 
 from tests.effort import effort
+from tests.plain import async_client
 from tests.runtime.test_serve import daemon
 
 MIB = 2**20
@@ -79,7 +80,7 @@ async def test_after_a_storm_of_clients_the_books_balance_to_the_byte(tmp_path: 
     )
     with daemon(tmp_path, "--config", str(config), AURA_ADMISSION__JOB_SLOTS="60") as served:
         limits = httpx2.Limits(max_connections=CLIENTS)
-        async with httpx2.AsyncClient(base_url=served.http, trust_env=False, limits=limits, timeout=30) as client:
+        async with async_client(served.http, limits=limits, timeout=30) as client:
             storm = Storm(client)
             async with trio.open_nursery() as nursery:
                 for number in range(CLIENTS):

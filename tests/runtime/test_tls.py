@@ -21,6 +21,7 @@ from aura_actors.cli.app import run
 from aura_actors.client.trust import trusted
 from aura_actors.errors import Unreachable
 from tests.certificates import Issuer, Pair
+from tests.plain import sync_client
 from tests.runtime.test_serve import COMMAND, Daemon, daemon, refused
 
 TLS = ("AURA_HTTP__TLS_CERT", "AURA_HTTP__TLS_KEY")
@@ -91,7 +92,7 @@ def test_the_addresses_say_so_and_the_unix_socket_is_plain(served: Daemon, files
         assert client.get("/health/ready").status_code == 200
         assert client.get("/").headers["content-type"].startswith("text/html")
     plain = httpx2.HTTPTransport(uds=served.ready["unix"].removeprefix("unix:"))
-    with httpx2.Client(base_url="http://localhost", transport=plain) as client:
+    with sync_client("http://localhost", transport=plain) as client:
         assert client.get("/health/ready").status_code == 200
 
 

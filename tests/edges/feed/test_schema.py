@@ -5,7 +5,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import jsonschema_rs
 import pytest
 import trio
@@ -15,6 +14,7 @@ from aura_actors.edges.feed.protocol import Mistake, decode
 from aura_actors.edges.feed.schema import EVENTS, STATES
 from aura_actors.testing import crash, open_test_runtime
 from aura_actors.wire.feed import TOPICS
+from tests.plain import async_client
 
 SCHEMA = json.loads((resources.files("aura_actors.edges") / "web/static/feed.schema.json").read_text("utf-8"))
 
@@ -35,8 +35,8 @@ async def test_what_a_running_daemon_says_is_in_the_schema_that_it_serves(tmp_pa
     wanted = {"hello", "subscribed", "error", "granted", "event of actors", "event of admission"}
     wanted |= {f"snapshot of {topic}" for topic in TOPICS}
     async with open_test_runtime(tmp_path) as house:
-        async with httpx2.AsyncClient() as http:
-            answer = await http.get(f"{house.http}/static/feed.schema.json")
+        async with async_client(house.http) as http:
+            answer = await http.get("/static/feed.schema.json")
         assert (answer.headers["content-type"], answer.json()) == ("application/json", SCHEMA)
         async with open_websocket_url(house.feed) as websocket:
             await websocket.send_message(json.dumps({"type": "subscribe", "topics": list(TOPICS)}))

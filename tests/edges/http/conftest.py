@@ -32,6 +32,7 @@ from aura_actors.messages.history import History
 from aura_actors.testing import Probe
 from aura_actors.wire.actors import ActorNode, Actors
 from aura_actors.wire.cleanup import CleanupState
+from tests.plain import async_client
 
 NOW = 1_000.0
 WALL = 1_700_000_000.0
@@ -170,7 +171,7 @@ async def open_house_(timing: Timing | None = None, max_body_bytes: int = 65_536
             nursery.start_soon(script.run)
             await nursery.start(partial(listener.run, stopping=stop))
             url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-            async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+            async with async_client(url, timeout=30) as client:
                 yield House(client, script, listener, stop)
             nursery.cancel_scope.cancel()
     finally:

@@ -13,6 +13,7 @@ import trio
 
 from aura_actors.config.sections import Admission
 from aura_actors.testing import ServedRuntime, open_test_runtime
+from tests.plain import async_client
 
 GIB = 2**30
 JOBS = "/api/admission/jobs"
@@ -26,7 +27,7 @@ async def served(folder: Path, **admission: Any) -> AsyncIterator[tuple[httpx2.A
     )  # fmt: skip
     async with (
         open_test_runtime(folder / "data", admission=rules) as house,
-        httpx2.AsyncClient(base_url=house.http, trust_env=False, timeout=30) as client,
+        async_client(house.http, timeout=30) as client,
     ):
         yield client, house
 
@@ -258,7 +259,7 @@ async def test_the_end_of_the_runtime_answers_whoever_waits(tmp_path: Path, wait
     async with trio.open_nursery() as nursery:
         async with served(tmp_path) as (client, house):
             await take(client, "holder")
-            patient = httpx2.AsyncClient(base_url=house.http, trust_env=False, timeout=30)
+            patient = async_client(house.http, timeout=30)
 
             async def wait(number: int) -> None:
                 answers.append(await take(patient, f"waiter-{number}", waitSeconds=3600))

@@ -15,6 +15,7 @@ import trio
 from aura_actors.config.secret import Secret
 from aura_actors.config.sections import Admission, Http
 from aura_actors.testing import ServedRuntime, open_test_runtime
+from tests.plain import async_client
 
 GIB = 2**30
 JSON = {"Content-Type": "application/json"}
@@ -26,7 +27,7 @@ async def served(
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, ServedRuntime]]:
     async with (
         open_test_runtime(folder / "data", admission=admission, http=http) as house,
-        httpx2.AsyncClient(base_url=house.http, trust_env=False) as client,
+        async_client(house.http) as client,
     ):
         yield client, house
 

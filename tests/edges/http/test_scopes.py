@@ -13,6 +13,7 @@ from aura_actors.edges.http.api import Answer, Call, Operations, usual_scope
 from aura_actors.edges.http.operations import OPERATIONS
 from aura_actors.testing import open_test_runtime
 from aura_actors.wire.scopes import SCOPES, Scope
+from tests.plain import async_client
 
 TOKENS = tuple(HttpToken(name=scope, scopes=(scope,), token=Secret(f"s3cret-{scope}")) for scope in sorted(SCOPES))
 
@@ -22,7 +23,7 @@ async def served(folder: Path) -> AsyncIterator[httpx2.AsyncClient]:
     http = Http(token=Secret("s3cret"), tokens=TOKENS)
     async with (
         open_test_runtime(folder / "data", http=http) as house,
-        httpx2.AsyncClient(base_url=house.http, trust_env=False) as client,
+        async_client(house.http) as client,
     ):
         yield client
 

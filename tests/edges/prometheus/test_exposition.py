@@ -3,7 +3,6 @@
 import datetime as dt
 from pathlib import Path
 
-import httpx2
 import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,6 +11,7 @@ from aura_actors.edges.prometheus.cleanup import CleanupTally
 from aura_actors.edges.prometheus.forms import gauges
 from aura_actors.testing import open_test_runtime
 from aura_actors.wire.cleanup import CleanupReport, CleanupState, CleanupTask
+from tests.plain import async_client
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(hours=1)
@@ -103,7 +103,7 @@ async def test_the_format_is_the_one_that_the_scraper_likes_best(
 ) -> None:
     async with (
         open_test_runtime(tmp_path) as house,
-        httpx2.AsyncClient(base_url=house.http, trust_env=False) as client,
+        async_client(house.http) as client,
     ):
         answer = await client.get("/metrics", headers={"Accept": accept})
         assert answer.status_code == 200
@@ -114,7 +114,7 @@ async def test_the_format_is_the_one_that_the_scraper_likes_best(
 async def test_every_family_has_help_and_the_usual_ones_are_there(tmp_path: Path) -> None:
     async with (
         open_test_runtime(tmp_path) as house,
-        httpx2.AsyncClient(base_url=house.http, trust_env=False) as client,
+        async_client(house.http) as client,
     ):
         text = (await client.get("/metrics")).text
     families = {family.name: family for family in text_string_to_metric_families(text)}
