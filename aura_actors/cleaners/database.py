@@ -122,21 +122,34 @@ def insert_rows(
 ) -> Inserted:
     """Put archived rows back into their tables, which must have the columns that they were archived with.
 
-    One that is in the way keeps out the row whose place it has, and no other.
+    One that is in the way keeps out the row whose place it has, and no other. It stays as it is whatever the table
+    itself says of conflicts, and a row that a trigger keeps out is out.
     """
     done = Inserted()
     for name, columns in tables.items():
         table = find_table(connection, name, columns)
         marks, names = ", ".join("?" * len(columns)), ", ".join(map(quote, columns))
-        insert = f"INSERT INTO {table.quoted} ({names}) VALUES ({marks})"
-        same = f"SELECT 1 FROM {table.quoted} WHERE ({names}) IS ({marks})"
+        # A table may be declared to replace, or to ignore, what conflicts: `OR ABORT` has the last word.
+        insert = f"INSERT OR ABORT INTO {table.quoted} ({names}) VALUES ({marks})"
+        there = f"SELECT 1 FROM {table.quoted} WHERE {same_as_read(columns)}"
         for row in (row for of, row in rows if of == name):
             try:
-                connection.execute(insert, row)
-                done += Inserted(back=1)
+                if connection.execute(insert, row).rowcount == 1:
+                    done += Inserted(back=1)
+                    continue
             except sqlite3.IntegrityError:
-                done += Inserted(there=1) if connection.execute(same, row).fetchone() else Inserted(out=1)
+                if not connection.in_transaction:
+                    raise  # a trigger has rolled everything back
+            done += Inserted(there=1) if connection.execute(there, row).fetchone() else Inserted(out=1)
     return done
+
+
+def same_as_read(columns: Iterable[str]) -> str:
+    """That every column is what it was, for SQL with a mark for each.
+
+    Compared byte by byte: in a column that takes 'a' for 'A', a change of case would be none.
+    """
+    return " AND ".join(f"{quote(column)} COLLATE BINARY IS ?" for column in columns)
 
 
 def quote(name: str) -> str:

@@ -10,7 +10,14 @@ from typing import Literal
 
 import msgspec
 
-from aura_actors.cleaners.database import Table, demand_no_cascade, demand_unique, find_table, quote
+from aura_actors.cleaners.database import (
+    Table,
+    demand_no_cascade,
+    demand_unique,
+    find_table,
+    quote,
+    same_as_read,
+)
 from aura_actors.cleaners.values import Row, Value
 from aura_actors.domain.retention import FUTURE_SLACK_SECONDS, Keep
 
@@ -122,9 +129,7 @@ def delete_unchanged(
     connection: sqlite3.Connection, table: Table, id_quoted: str, id_at: int, rows: Sequence[Row]
 ) -> int:
     """Delete rows whose every column is what it was; how many were. `id_quoted` finds them by an index."""
-    # Compared byte by byte: in a column that takes 'a' for 'A', a change of case would be none.
-    same = " AND ".join(f"{quote(column)} COLLATE BINARY IS ?" for column in table.columns)
-    query = f"DELETE FROM {table.quoted} WHERE {id_quoted} = ? AND {same}"
+    query = f"DELETE FROM {table.quoted} WHERE {id_quoted} = ? AND {same_as_read(table.columns)}"
     return connection.executemany(query, [(row[id_at], *row) for row in rows]).rowcount
 
 
