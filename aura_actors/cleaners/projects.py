@@ -239,13 +239,15 @@ class ProjectTables:
     def _project(self, ident: Value, status: str, path: Value, *stamps: Value) -> Project:
         half = len(self._stamp_columns)
         unit = UNITS[self._options.stamps]
-        ages = [stamp / unit for stamp in stamps[:half] if isinstance(stamp, int | float)]
-        readable = isinstance(stamps[0], int | float)
+        read, written = stamps[:half], stamps[half:]
+        ages = [stamp / unit for stamp in read if isinstance(stamp, int | float)]
+        # One that is there and says nothing may be the later one.
+        readable = read[0] is not None and len(ages) == sum(stamp is not None for stamp in written)
         return Project(
             id=ident,
             status=status,
             path=path if isinstance(path, str) and path else None,
-            stamps=stamps[half:],
+            stamps=written,
             age=judge_stamp(
                 max(ages) if readable else None,
                 self._now_ns / 1e9,

@@ -1,7 +1,7 @@
 """Rows of one table that are old enough to go: counted, read in batches, and deleted as they were read.
 
 Owns the SQL. Ages are judged by the table's own stamps against a `now` that is given; what has no stamp that can be
-read, or one from the future, stays. Refuses to know what becomes of the rows.
+read, or one from the future, stays, and so does a row without an id. Refuses to know what becomes of the rows.
 """
 
 import sqlite3
@@ -22,9 +22,13 @@ from aura_actors.cleaners.values import Row, Value
 from aura_actors.domain.retention import FUTURE_SLACK_SECONDS, Keep
 
 Stamps = Literal["seconds", "milliseconds", "text"]
-"""Unix seconds or milliseconds as numbers; or text that SQLite's date functions understand, in UTC."""
+"""Unix seconds or milliseconds as numbers; or text that begins with YYYY-MM-DD, in UTC unless it names a zone."""
 
 UNITS: dict[Stamps, float] = {"seconds": 1.0, "milliseconds": 1_000.0, "text": 1.0}
+
+DAY_FIRST = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
+EARLIEST_MILLISECONDS = 10**11
+"""Of 1973; as seconds it is three thousand years from now."""
 
 BATCH_ROWS = 1_000
 BATCH_BYTES = 1 << 20
@@ -73,7 +77,7 @@ class Selection:
         self._id = quote(columns.id)
         self._id_at = self.table.columns.index(columns.id)
         self._stamp = stamp_sql(columns.stamp, stamps)
-        self._readable = readable_sql(columns.stamp, stamps)
+        self._readable = f"({readable_sql(columns.stamp, stamps)} AND {self._id} IS NOT NULL)"
         self._where = "" if where is None else f" AND ({where})"
         indexed = stamps != "text" and _leads_an_index(connection, self.table, columns.stamp)
         self._order = f"{self._stamp}, {self._id}" if indexed else self._id
@@ -140,11 +144,16 @@ def stamp_sql(column: str, stamps: Stamps) -> str:
 
 
 def readable_sql(column: str, stamps: Stamps) -> str:
-    """Whether there is a stamp of the expected kind."""
+    """Whether there is a stamp of the expected kind.
+
+    SQLite's date functions take more for a date than anybody writes: '2024' is a day some thousand years before
+    Christ, '12:30' one of 2000. And seconds, taken for milliseconds, are all of January 1970.
+    """
     name = quote(column)
     if stamps == "text":
-        return f"(typeof({name}) = 'text' AND julianday({name}) IS NOT NULL)"
-    return f"(typeof({name}) IN ('integer', 'real'))"
+        return f"(typeof({name}) = 'text' AND {name} GLOB '{DAY_FIRST}' AND julianday({name}) IS NOT NULL)"
+    number = f"typeof({name}) IN ('integer', 'real')"
+    return f"({number} AND {name} >= {EARLIEST_MILLISECONDS})" if stamps == "milliseconds" else f"({number})"
 
 
 def _up_to_bytes(cursor: sqlite3.Cursor) -> Iterator[Row]:

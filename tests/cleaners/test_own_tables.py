@@ -1,11 +1,12 @@
 """Tables as an application may have made them: what they say of conflicts, triggers and keys loses no row."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from aura_actors.cleaners import ActionLogs
+from aura_actors.cleaners import ActionLogs, ArchiveProjects
 from aura_actors.cleaners.selection import Columns
 from tests.cleaners.household import Household
 
@@ -71,3 +72,51 @@ def test_a_trigger_that_rolls_an_undo_back_leaves_all_rows_in_their_segment(hous
     assert (swept.restored, house.rows("notes"), len(house.archives())) == (0, [], 1)
     house.db.execute("DROP TRIGGER no")
     assert house.undo(notes(), "it", days=91).restored == 3
+
+
+def test_rows_without_an_id_stay_and_keep_no_other(house: Household) -> None:
+    stamp = time.time()
+    make(house, "id TEXT UNIQUE, at REAL", *((None, stamp) for _ in range(1_200)), ("a", stamp))
+    swept = house.run(notes(), days=91, run_id="it")
+    assert (swept.removed, swept.kept) == (1, {"unreadable": 1_200})
+    assert house.undo(notes(), "it", days=91).restored == 1
+    assert house.db.execute("SELECT count(*), count(id) FROM notes").fetchone() == (1_201, 1)
+
+
+OLD_DATES = ["2024-01-31", "2024-01-31 10:00:00", "2024-01-31T10:00:00.123Z", "2024-01-31T10:00:00+02:00"]
+NO_DATES = [
+    "2024",
+    "12:30",
+    "now",
+    "2459000.5",
+    "1700000000",
+    "20240131",
+    "31.01.2024",
+    "",
+    "2024-01-31T10:00:00+0200",
+]
+
+
+def test_what_is_no_date_as_anybody_writes_it_makes_no_row_old(house: Household) -> None:
+    yesterday = datetime.fromtimestamp(time.time() - 86_400, UTC).isoformat()
+    make(house, "id INTEGER PRIMARY KEY, at TEXT", *enumerate([*OLD_DATES, *NO_DATES, yesterday]))
+    swept = house.run(notes(stamps="text"))
+    assert (swept.removed, swept.kept) == (len(OLD_DATES), {"unreadable": len(NO_DATES), "young": 1})
+    assert [row[1] for row in house.rows("notes")] == [*NO_DATES, yesterday]
+
+
+def test_seconds_taken_for_milliseconds_make_no_row_old(house: Household) -> None:
+    make(house, "id INTEGER PRIMARY KEY, at REAL", (1, time.time()))
+    assert house.run(notes(stamps="milliseconds"), days=91).kept == {"unreadable": 1}
+
+
+def test_a_project_with_one_stamp_that_cannot_be_read_stays(house: Household) -> None:
+    house.db.execute(
+        "CREATE TABLE works (id TEXT PRIMARY KEY, status TEXT, updated_at REAL, completed_at, path TEXT)"
+    )
+    for ident, completed_at in (("a", None), ("b", time.time()), ("c", "2026-11-29T00:00:00Z")):
+        house.db.execute(
+            "INSERT INTO works VALUES (?, 'completed', ?, ?, NULL)", (ident, time.time(), completed_at)
+        )
+    swept = house.run(ArchiveProjects(table="works", children=()), days=8)
+    assert (swept.removed, swept.kept) == (2, {"unreadable": 1})
