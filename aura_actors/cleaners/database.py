@@ -109,12 +109,34 @@ def demand_no_cascade(connection: sqlite3.Connection, table: Table, children: It
         " WHERE m.type = 'table' AND lower(f.\"table\") = lower(?) AND f.on_delete NOT IN ('NO ACTION', 'RESTRICT')"
     )
     known = {name.lower() for name in children}
-    for name, action in connection.execute(others, (table.name,)).fetchall():
+    found = [(name, f"ON DELETE {action}") for name, action in connection.execute(others, (table.name,)).fetchall()]
+    for name, why in (*found, *_deleted_by_triggers(connection, table)):
         if name.lower() not in known:
             raise Declined(
-                f"deleting from {table.name} in the database {_path(connection)} would change {name} too"
-                f" (ON DELETE {action})"
+                f"deleting from {table.name} in the database {_path(connection)} would change {name} too ({why})"
             )
+
+
+def _deleted_by_triggers(connection: sqlite3.Connection, table: Table) -> list[tuple[str, str]]:
+    """The tables that rows would go from, and by which trigger: SQLite says so while it compiles the statement.
+
+    An index of text (a virtual table) follows its table, and is made again by whatever is inserted.
+    """
+    virtual = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%'"
+    indexes = {name for (name,) in connection.execute(virtual).fetchall()}
+    found: list[tuple[str, str]] = []
+
+    def note(action: int, name: str | None, _: str | None, __: str | None, trigger: str | None) -> int:
+        if action == sqlite3.SQLITE_DELETE and trigger is not None and name is not None and name not in indexes:
+            found.append((name, f"trigger {trigger}"))
+        return sqlite3.SQLITE_OK
+
+    connection.set_authorizer(note)
+    try:
+        connection.execute(f"EXPLAIN DELETE FROM {table.quoted} WHERE 0")
+    finally:
+        connection.set_authorizer(None)
+    return found
 
 
 def insert_rows(
@@ -201,11 +223,12 @@ def can_be_tried(bench: Bench, connection: sqlite3.Connection) -> bool:
 @contextmanager
 def on_image(connection: sqlite3.Connection) -> Iterator[None]:
     """In the block, the image can be written to."""
+    (before,) = connection.execute("PRAGMA query_only").fetchone()
     connection.execute("PRAGMA query_only = OFF")
     try:
         yield
     finally:
-        connection.execute("PRAGMA query_only = ON")
+        connection.execute(f"PRAGMA query_only = {before}")
 
 
 @contextmanager

@@ -4,9 +4,7 @@ Owns the way back: verify, one transaction for rows and ledger, then the end of 
 way is never overwritten; the segment stays then. Refuses to know files and quarantine.
 """
 
-import contextlib
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterator
 
@@ -15,6 +13,7 @@ import msgspec
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.database import Inserted, insert_rows, write
 from aura_actors.cleaners.ledger import Entry, Ledger
+from aura_actors.cleaners.sealing import drop
 from aura_actors.cleaners.segments import Damaged, Segment, read_file, unpack
 from aura_actors.cleaners.tree import Tree
 from aura_actors.domain.retention import Keep
@@ -74,9 +73,7 @@ def _verified(archive: Tree, entry: Entry) -> bytes:
 
 def end_archive(archive: Tree, entry: Entry) -> None:
     """Remove an archive whose rows are in their tables again; a kill before it leaves that to the next run."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(entry.file, dir_fd=archive.fd)
-        os.fsync(archive.fd)
+    drop(archive.fd, entry.file)
 
 
 def not_back(bench: Bench, archive: Tree, entry: Entry, error: Exception) -> None:

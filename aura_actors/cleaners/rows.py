@@ -18,8 +18,9 @@ from aura_actors.cleaners.base import Age, Bench, Every, TaskOptions
 from aura_actors.cleaners.database import can_be_tried, on_image, open_application, write
 from aura_actors.cleaners.expiry import discard_segments
 from aura_actors.cleaners.ledger import Entry, Ledger
+from aura_actors.cleaners.refusals import REFUSES, willing
 from aura_actors.cleaners.restore import end_archive, put_segments_back
-from aura_actors.cleaners.sealing import drop_drafts
+from aura_actors.cleaners.sealing import drop, drop_drafts
 from aura_actors.cleaners.segments import SUFFIX, Damaged, Packed, Segment, pack, read_file, unpack, write_segment
 from aura_actors.cleaners.selection import Columns, Selection, Stamps
 from aura_actors.cleaners.tree import Tree, opened
@@ -76,7 +77,8 @@ class RowOptions(TaskOptions, frozen=True, kw_only=True):
             # A dry run takes the rows out of its image, and so meets whatever a real one would.
             with on_image(connection) if bench.dry_run else nullcontext():
                 yield from run.through()
-            _account(bench, selection, due=Keep.CHANGED if run.exhausted else Keep.OVER_CAP)
+            due = Keep.CHANGED if run.exhausted else Keep.OVER_CAP
+            _account(bench, selection, due=due, refused=run.refused)
 
     def recover(self, bench: Bench) -> Iterator[None]:
         """Only take up what a killed run left."""
@@ -125,6 +127,8 @@ class _Run:
         self._ledger = Ledger(connection, make=not bench.dry_run)
         self.exhausted = False
         """Nothing that is due was left for another run."""
+        self.refused = 0
+        """Rows that the database does not let go."""
 
     def through(self) -> Iterator[None]:
         """Every batch that is due."""
@@ -134,12 +138,7 @@ class _Run:
             if not batch:
                 self.exhausted = True
                 return
-            rows = [row for row in batch if _is_speakable(row)]
-            gone += len(rows)
-            if rows and self._bench.dry_run:
-                self._pretend(rows)
-            elif rows:
-                self._seal(rows)
+            gone += self._take([row for row in batch if _is_speakable(row)])
             yield
 
     def take_up(self) -> Iterator[None]:
@@ -158,20 +157,39 @@ class _Run:
                 continue
             if self._is_ours(segment):
                 found = Packed(name, data, hashlib.sha256(data).hexdigest())
-                self._delete([row for _, row in segment.rows], found, segment.run_id)
+                try:
+                    self._delete([row for _, row in segment.rows], found, segment.run_id)
+                except sqlite3.IntegrityError as error:
+                    self._bench.books.fail(self._tree.shown(0, name), f"{REFUSES}: {error}")
             yield
 
     def _is_ours(self, segment: Segment) -> bool:
         columns = {self._selection.table.name: list(self._selection.table.columns)}
         return segment.task == self._options.name and segment.tables == columns
 
-    def _pretend(self, rows: Sequence[Row]) -> None:
-        with write(self._connection):
-            deleted = self._selection.delete(rows)
-        self._bench.books.scanned += deleted
-        self._bench.books.removed += deleted
+    def _take(self, rows: Sequence[Row]) -> int:
+        """Take rows out, but for those that the database does not let go; how many went."""
+        take = self._pretend if self._bench.dry_run else self._seal
+        try:
+            return take(rows) if rows else 0
+        except sqlite3.IntegrityError as error:
+            refusal = error
+        going, went = willing(self._connection, self._selection, rows), 0
+        try:
+            went = take(going) if going else 0
+        except sqlite3.IntegrityError as error:
+            going, refusal = [], error
+        self.refused += len(rows) - len(going)
+        text = f"{self.refused} of its rows stay, since {REFUSES}: {refusal}"
+        self._bench.books.fail(self._options.table, text)
+        return went
 
-    def _seal(self, rows: Sequence[Row]) -> None:
+    def _pretend(self, rows: Sequence[Row]) -> int:
+        with write(self._connection):
+            deleted = self._selection.delete(rows[::-1])
+        return self._went(deleted)
+
+    def _seal(self, rows: Sequence[Row]) -> int:
         table = self._selection.table
         packed = pack(
             Segment(
@@ -184,12 +202,18 @@ class _Run:
             first=self._selection.id_of(rows[0]),
             last=self._selection.id_of(rows[-1]),
         )
-        self._delete(rows, write_segment(self._tree.fd, packed), self._bench.run_id)
+        sealed = write_segment(self._tree.fd, packed)
+        try:
+            return self._delete(rows, sealed, self._bench.run_id)
+        except sqlite3.IntegrityError:
+            if self._ledger.find(sealed.name) is None:
+                drop(self._tree.fd, sealed.name)  # all of them are in their table
+            raise
 
-    def _delete(self, rows: Sequence[Row], packed: Packed, run_id: str) -> None:
+    def _delete(self, rows: Sequence[Row], packed: Packed, run_id: str) -> int:
         bench = self._bench
         with write(self._connection):
-            deleted = self._selection.delete(rows)
+            deleted = self._selection.delete(rows[::-1])  # rows that refer to others are younger than these
             self._ledger.put(
                 Entry(
                     file=packed.name,
@@ -202,11 +226,15 @@ class _Run:
                     archived_at=bench.now_ns / 1e9,
                 )
             )
-        bench.books.scanned += deleted
-        bench.books.removed += deleted
+        return self._went(deleted)
+
+    def _went(self, count: int) -> int:
+        self._bench.books.scanned += count
+        self._bench.books.removed += count
+        return count
 
 
-def _account(bench: Bench, selection: Selection, *, due: Keep | None, at_most: int = 0) -> None:
+def _account(bench: Bench, selection: Selection, *, due: Keep | None, at_most: int = 0, refused: int = 0) -> None:
     """Write into the books what is left in the table; `due` is why the due ones stay, None that they go."""
     counts, books = selection.count(), bench.books
     books.scanned += counts.due + sum(counts.kept.values())
@@ -217,7 +245,9 @@ def _account(bench: Bench, selection: Selection, *, due: Keep | None, at_most: i
         books.removed += going
         books.keep(Keep.OVER_CAP, counts.due - going)
     else:
-        books.keep(due, counts.due)
+        refused = min(refused, counts.due)
+        books.keep(Keep.FAILED, refused)
+        books.keep(due, counts.due - refused)
 
 
 def _is_speakable(row: Row) -> bool:

@@ -78,6 +78,13 @@ def chunks(fd: int) -> Iterator[bytes]:
         yield data
 
 
+def drop(folder_fd: int, name: str) -> None:
+    """The end of a sealed file, durably; of one that is gone, too."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder_fd)
+        os.fsync(folder_fd)
+
+
 def drop_draft(folder_fd: int, label: str, *, prefix: str = DRAFT_PREFIX) -> None:
     """Remove what a run that died left half made under one label: there is never a second run beside us."""
     with contextlib.suppress(FileNotFoundError):

@@ -127,7 +127,7 @@ class ProjectTask(CleanupTask, frozen=True, kw_only=True):
     children: Annotated[tuple[Child, ...], TablesOf(Child)] = (Child(table="uploads", path="path"),)
     """Tables with rows that go where their project goes: `table`, `project` (the column with its id), `path`."""
     stamps: Stamps = "seconds"
-    """Unix seconds or milliseconds as numbers, or text that begins with YYYY-MM-DD, in UTC where it names no zone."""
+    """Unix seconds or milliseconds as numbers, or text that begins with YYYY-MM-DD, in UTC if it names no zone."""
     statuses: Annotated[tuple[str, ...], ListOf(Text(), minimum_items=1)] = ()
     """What a project's status has to be."""
     max_projects: Annotated[int, Whole(1)] = 10_000
@@ -181,7 +181,7 @@ class RowTask(CleanupTask, frozen=True, kw_only=True):
     table: TableName = ""
     columns: RowColumns = RowColumns()
     stamps: Stamps = "seconds"
-    """Unix seconds or milliseconds as numbers, or text that begins with YYYY-MM-DD, in UTC where it names no zone."""
+    """Unix seconds or milliseconds as numbers, or text that begins with YYYY-MM-DD, in UTC if it names no zone."""
     where: Condition = None
     """What else must be true of a row that goes, as SQL; `:now` is Unix seconds."""
     archive: Annotated[Path | None, FilePath()] = None

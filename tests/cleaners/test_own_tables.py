@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from aura_actors.cleaners import ActionLogs, ArchiveProjects
+from aura_actors.cleaners.rows import _Run
+from aura_actors.cleaners.segments import unpack
 from aura_actors.cleaners.selection import Columns
 from tests.cleaners.household import Household
 
@@ -120,3 +122,93 @@ def test_a_project_with_one_stamp_that_cannot_be_read_stays(house: Household) ->
         )
     swept = house.run(ArchiveProjects(table="works", children=()), days=8)
     assert (swept.removed, swept.kept) == (2, {"unreadable": 1})
+
+
+def referred(house: Household, *refused: int, clause: str = "") -> None:
+    """2,500 rows, and a table that nobody listed which refers to some of them."""
+    house.actions(2_500)
+    house.db.execute(f"CREATE TABLE marks (action INTEGER REFERENCES action_logs (id) {clause})")
+    house.db.executemany("INSERT INTO marks VALUES (?)", [(ident,) for ident in refused])
+
+
+@pytest.mark.parametrize("clause", ["", "ON DELETE RESTRICT", "DEFERRABLE INITIALLY DEFERRED"])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_rows_that_others_refer_to_stay_and_keep_no_other(house: Household, clause: str, dry_run: bool) -> None:
+    referred(house, 5, 6, 2_400, clause=clause)
+    before = house.rows("action_logs")
+    swept = house.run(ActionLogs(), days=91, run_id="it", dry_run=dry_run)
+    assert (swept.outcome, swept.removed, swept.kept) == ("done", 2_497, {"failed": 3})
+    text = "3 of its rows stay, since the database refuses to delete them: FOREIGN KEY constraint failed"
+    assert swept.failures == {"action_logs": text}
+    if dry_run:
+        assert house.rows("action_logs") == before
+        return
+    assert [row[0] for row in house.rows("action_logs")] == [5, 6, 2_400]
+    assert sum(len(unpack(path.read_bytes()).rows) for path in house.archives()) == 2_497
+    assert house.undo(ActionLogs(), "it", days=91).restored == 2_497
+    assert house.rows("action_logs") == before
+
+
+def test_a_trigger_that_refuses_a_row_keeps_no_other(house: Household) -> None:
+    house.actions(20)
+    house.db.execute(
+        "CREATE TRIGGER no BEFORE DELETE ON action_logs WHEN OLD.id = 3 BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+    swept = house.run(ActionLogs(), days=91)
+    assert (swept.removed, swept.kept) == (19, {"failed": 1})
+
+
+def test_rows_that_refuse_at_the_head_of_the_line_do_not_use_up_what_a_run_may_take(house: Household) -> None:
+    referred(house, *range(1, 1_001))
+    assert house.run(ActionLogs(max_rows=500), days=91).removed == 1_000
+
+
+def test_rows_that_refer_to_older_ones_of_their_own_table_go_and_come_back(house: Household) -> None:
+    make(house, "id INTEGER PRIMARY KEY, at REAL, answer_to INTEGER REFERENCES notes (id)")
+    for ident, to in ((1, None), (2, 1), (3, 2)):
+        add(house, ident, time.time(), to)
+    rows = house.rows("notes")
+    assert house.run(notes(), days=91, run_id="it").removed == 3
+    assert house.undo(notes(), "it", days=91).restored == 3
+    assert house.rows("notes") == rows
+
+
+def test_a_segment_whose_rows_are_refused_after_a_kill_keeps_no_other(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.actions(3)
+    monkeypatch.setattr(_Run, "_delete", lambda *_: (_ for _ in ()).throw(OSError("killed")))
+    assert house.run(ActionLogs(), days=91).outcome == "failed"
+    monkeypatch.undo()
+    house.db.execute("CREATE TABLE marks (action INTEGER REFERENCES action_logs (id))")
+    house.db.execute("INSERT INTO marks VALUES (2)")
+    swept = house.run(ActionLogs(), days=91)
+    assert (swept.outcome, swept.removed, [row[0] for row in house.rows("action_logs")]) == ("done", 2, [2])
+
+
+@pytest.mark.parametrize("task", [notes(), ArchiveProjects(table="notes", children=())])
+def test_a_trigger_that_would_delete_what_nobody_archives_declines_the_run(house: Household, task: Any) -> None:
+    make(
+        house,
+        "id INTEGER PRIMARY KEY, at REAL, status TEXT, updated_at REAL, completed_at REAL, path TEXT",
+        (1, time.time(), "completed", time.time(), None, None),
+    )
+    house.db.execute("CREATE TABLE pages (note INTEGER)")
+    house.db.execute(
+        "CREATE TRIGGER all_of_it AFTER DELETE ON notes BEGIN DELETE FROM pages WHERE note = OLD.id; END"
+    )
+    swept = house.run(task, days=91)
+    assert swept.outcome == "declined"
+    assert "would change pages too (trigger all_of_it)" in (swept.detail or "")
+    assert len(house.rows("notes")) == 1
+
+
+def test_triggers_that_count_or_keep_an_index_are_no_reason_to_decline(house: Household) -> None:
+    make(house, "id INTEGER PRIMARY KEY, at REAL, text TEXT", (1, time.time(), "word"))
+    house.db.execute("CREATE TABLE sums (notes INTEGER)")
+    house.db.execute("CREATE VIRTUAL TABLE words USING fts5 (text)")
+    house.db.execute(
+        "CREATE TRIGGER gone AFTER DELETE ON notes"
+        " BEGIN UPDATE sums SET notes = notes - 1; DELETE FROM words WHERE rowid = OLD.id; END"
+    )
+    assert house.run(notes(), days=91).removed == 1

@@ -169,12 +169,12 @@ def test_segments_that_only_serve_to_undo_are_in_the_list(house: Household) -> N
     assert (dry.removed, len(dry.listing)) == (2, 1)
 
 
-def test_rows_that_the_database_keeps_decline_both(house: Household) -> None:
+def test_rows_that_the_database_keeps_stay_in_both_and_keep_no_other(house: Household) -> None:
     house.actions(3)
     refuse(house, "action_logs", "OLD.target = 't1'")
     dry = rehearsed(house, ActionLogs(), days=91)
-    assert dry.outcome == "declined"
-    assert len(house.rows("action_logs")) == 3
+    assert (dry.removed, dry.kept) == (2, {"failed": 1})
+    assert len(house.rows("action_logs")) == 1
 
 
 @pytest.mark.parametrize("cleaner", [ActionLogs(max_rows=2), ArchivedProjects(), FailedProjects()])
