@@ -204,16 +204,25 @@ class _Run:
         )
         sealed = write_segment(self._tree.fd, packed)
         try:
-            return self._delete(rows, sealed, self._bench.run_id)
+            went = self._delete(rows, sealed, self._bench.run_id)
         except sqlite3.IntegrityError:
-            if self._ledger.find(sealed.name) is None:
-                drop(self._tree.fd, sealed.name)  # all of them are in their table
+            self._withdraw(sealed)
             raise
+        if not went:
+            self._withdraw(sealed)
+        return went
+
+    def _withdraw(self, sealed: Packed) -> None:
+        """All of its rows are in their table, as they were or otherwise."""
+        if self._ledger.find(sealed.name) is None:
+            drop(self._tree.fd, sealed.name)
 
     def _delete(self, rows: Sequence[Row], packed: Packed, run_id: str) -> int:
         bench = self._bench
         with write(self._connection):
             deleted = self._selection.delete(rows[::-1])  # rows that refer to others are younger than these
+            if not deleted:
+                return 0  # of another database, or changed since: it is no place of any row of this one
             self._ledger.put(
                 Entry(
                     file=packed.name,

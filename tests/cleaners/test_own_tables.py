@@ -2,13 +2,14 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aura_actors.cleaners import ActionLogs, ArchiveProjects
+from aura_actors.cleaners import ActionLogs, ArchiveProjects, create_layout
 from aura_actors.cleaners.rows import _Run
-from aura_actors.cleaners.segments import unpack
+from aura_actors.cleaners.segments import Packed, unpack, write_segment
 from aura_actors.cleaners.selection import Columns
 from tests.cleaners.household import Household
 
@@ -167,10 +168,10 @@ def test_rows_that_refer_to_older_ones_of_their_own_table_go_and_come_back(house
     make(house, "id INTEGER PRIMARY KEY, at REAL, answer_to INTEGER REFERENCES notes (id)")
     for ident, to in ((1, None), (2, 1), (3, 2)):
         add(house, ident, time.time(), to)
-    rows = house.rows("notes")
+    before = house.rows("notes")
     assert house.run(notes(), days=91, run_id="it").removed == 3
     assert house.undo(notes(), "it", days=91).restored == 3
-    assert house.rows("notes") == rows
+    assert house.rows("notes") == before
 
 
 def test_a_segment_whose_rows_are_refused_after_a_kill_keeps_no_other(
@@ -212,3 +213,29 @@ def test_triggers_that_count_or_keep_an_index_are_no_reason_to_decline(house: Ho
         " BEGIN UPDATE sums SET notes = notes - 1; DELETE FROM words WHERE rowid = OLD.id; END"
     )
     assert house.run(notes(), days=91).removed == 1
+
+
+def test_an_undo_puts_rows_of_one_database_into_no_other(house: Household, tmp_path: Path) -> None:
+    house.actions(3)
+    house.run(ActionLogs(), days=91, run_id="it")
+    create_layout(str(tmp_path))
+    other = str(tmp_path / "aura.db")
+    for _ in range(2):
+        assert house.run(ActionLogs(database=other), days=91).removed == 0
+        swept = house.undo(ActionLogs(database=other), "it", days=91)
+        assert (swept.outcome, len(house.archives())) == ("declined", 1)
+    assert house.undo(ActionLogs(), "it", days=91).restored == 3
+
+
+def test_rows_that_somebody_changes_as_they_are_sealed_leave_no_segment(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.actions(3)
+
+    def seal_and_change(folder_fd: int, packed: Packed) -> Packed:
+        house.db.execute("UPDATE action_logs SET detail = 'changed'")
+        return write_segment(folder_fd, packed)
+
+    monkeypatch.setattr("aura_actors.cleaners.rows.write_segment", seal_and_change)
+    assert house.run(ActionLogs(), days=91).kept == {"changed": 3}
+    assert (house.archives(), len(house.rows("action_logs"))) == ([], 3)
