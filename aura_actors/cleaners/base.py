@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from aura_actors.cleaners.journal import Journal
 from aura_actors.cleaners.printable import shown_text
-from aura_actors.cleaners.roots import Ground
+from aura_actors.cleaners.roots import Ground, RootIdentity
 from aura_actors.domain.pins import Pins
 from aura_actors.domain.retention import Keep, Rule
 
@@ -116,6 +116,8 @@ class Bench(msgspec.Struct, kw_only=True):
     journal: Journal
     grounds: Mapping[str, Ground]
     """The roots that were recognised when the program started, by path."""
+    claimed: set[RootIdentity] = msgspec.field(default_factory=set)
+    """Those of them that other daemons are kept out of now."""
     dry_run: bool = False
     pins: Pins = msgspec.field(default_factory=Pins)
     """What jobs hold."""

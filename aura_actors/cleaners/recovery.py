@@ -7,13 +7,14 @@ point, and begun again.
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 import msgspec
 
 from aura_actors.cleaners.base import BATCH
 from aura_actors.cleaners.journal import AFTER_A_KILL, Haul, Journal, Recorded
 from aura_actors.cleaners.quarantine import TRASH, open_run_folder, unknown_run_folders
-from aura_actors.cleaners.roots import Declined, Ground, open_root, recognised
+from aura_actors.cleaners.roots import Declined, Ground, claimed, open_root, recognised
 from aura_actors.cleaners.tree import Tree, shown_path
 from aura_actors.cleaners.way_back import WayBack
 
@@ -34,26 +35,27 @@ def recover(journal: Journal, grounds: Mapping[str, Ground], now_ns: int) -> Rec
     hauls = journal.hauls()
     unsettled = [haul for haul in hauls if journal.moves(haul.number, limit=1, settled=False)]
     for root in {*grounds, *(haul.root for haul in unsettled)}:
-        try:
-            root_fd = open_root(recognised(grounds, root))
-        except Declined as refusal:
-            if any(haul.root == root for haul in unsettled):
-                recovered.failures[shown_path(root)] = str(refusal)
-            continue
-        try:
-            tree = Tree(root, root_fd)
-            for haul in unsettled:
-                if haul.root == root:
+        mine = [haul for haul in unsettled if haul.root == root]
+        with ExitStack() as stack:
+            try:
+                root_fd = open_root(recognised(grounds, root))
+                stack.callback(os.close, root_fd)
+                stack.enter_context(claimed(root, root_fd))
+            except Declined as refusal:
+                if mine:
+                    recovered.failures[shown_path(root)] = str(refusal)
+                continue
+            try:
+                tree = Tree(root, root_fd)
+                for haul in mine:
                     _Recovery(journal, haul, tree, now_ns, recovered).run()
-            runs = {haul.run_id for haul in journal.hauls() if haul.root == root}
-            for run_id in unknown_run_folders(root_fd, runs):
-                path = shown_path(f"{root}/{TRASH}/{run_id}")
-                recovered.failures[path] = "nothing is on record about what lies here; it is left alone"
-        except (Declined, OSError) as error:
-            text = error.strerror if isinstance(error, OSError) else str(error)
-            recovered.failures[shown_path(root)] = text or type(error).__name__
-        finally:
-            os.close(root_fd)
+                runs = {haul.run_id for haul in journal.hauls() if haul.root == root}
+                for run_id in unknown_run_folders(root_fd, runs):
+                    path = shown_path(f"{root}/{TRASH}/{run_id}")
+                    recovered.failures[path] = "nothing is on record about what lies here; it is left alone"
+            except (Declined, OSError) as error:
+                text = error.strerror if isinstance(error, OSError) else str(error)
+                recovered.failures[shown_path(root)] = text or type(error).__name__
     return recovered
 
 

@@ -5,10 +5,12 @@ marked is declined with a sentence; what is inside is somebody else's file. Refu
 stored.
 """
 
+import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -88,6 +90,29 @@ def open_root(ground: Ground) -> int:
         return root_fd
     os.close(root_fd)
     raise Declined(_refusal(ground.path, found, ground.identity))
+
+
+@contextmanager
+def claimed(path: str, root_fd: int) -> Iterator[None]:
+    """Keep other daemons out of an open root; where its file system has no locks, nothing does.
+
+    Each daemon does one run at a time, but two may have been given the same folder. What one of them has half done
+    looks to the other like what a kill left. Raises `Declined` where another one is at it.
+    """
+    try:
+        sentinel_fd = os.open(SENTINEL, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root_fd)
+    except OSError:
+        yield  # not ours to read
+        return
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(sentinel_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Declined(f"{path} is being cleaned up by another daemon at this moment") from None
+        yield
+    finally:
+        os.close(sentinel_fd)
 
 
 def filesystem_now_ns(folder: str) -> int:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from aura_actors.cleaners.base import Bench
 from aura_actors.cleaners.cursor import Place, locked_by_another
 from aura_actors.cleaners.printable import printable
-from aura_actors.cleaners.roots import Declined, open_root, recognised
+from aura_actors.cleaners.roots import Declined, Ground, claimed, open_root, recognised
 
 LONGEST_PATH = 1_000
 
@@ -55,7 +55,7 @@ class Tree:
 
 @contextmanager
 def opened(bench: Bench, path: str) -> Iterator[Tree]:
-    """The recognised root at `path`, locked against those who exclude each other by flock.
+    """The recognised root at `path`, locked against those who exclude each other by flock, and other daemons.
 
     Raises `Declined` when the root is not the recorded one, or somebody else has it locked.
     """
@@ -64,9 +64,23 @@ def opened(bench: Bench, path: str) -> Iterator[Tree]:
     try:
         if locked_by_another(fd, hold=not bench.dry_run):
             raise Declined(f"{ground.path} is locked by another program")
-        yield Tree(ground.path, fd)
+        with _alone(bench, ground, fd):
+            yield Tree(ground.path, fd)
     finally:
         os.close(fd)
+
+
+@contextmanager
+def _alone(bench: Bench, ground: Ground, root_fd: int) -> Iterator[None]:
+    if bench.dry_run or ground.identity in bench.claimed:
+        yield  # a run may have one root open twice, under two names or for two ends
+        return
+    with claimed(ground.path, root_fd):
+        bench.claimed.add(ground.identity)
+        try:
+            yield
+        finally:
+            bench.claimed.discard(ground.identity)
 
 
 def shown_path(path: str) -> str:
