@@ -17,6 +17,7 @@ from aura_actors.cleaners.export_history import ExportHistory
 from aura_actors.cleaners.failed_projects import FailedProjects
 from aura_actors.cleaners.layout import create_layout
 from aura_actors.cleaners.orphaned_uploads import OrphanedUploads
+from aura_actors.cleaners.overlaps import database_files, swept_archives
 from aura_actors.cleaners.purge import Purge, purge
 from aura_actors.cleaners.recovery import Recovered, recover
 from aura_actors.cleaners.roots import Declined, Ground, RootIdentity, filesystem_now_ns, prepare_root
@@ -67,10 +68,12 @@ __all__ = [
     "Undo",
     "Vacuum",
     "create_layout",
+    "database_files",
     "filesystem_now_ns",
     "prepare_root",
     "purge",
     "recover",
     "sweep",
+    "swept_archives",
     "undo",
 ]

@@ -19,7 +19,7 @@ import msgspec
 
 from aura_actors.cleaners import Bench, Books, Cleaner, Declined, Job, Sweep, Swept, filesystem_now_ns
 from aura_actors.cleaners.base import SETTLED_FIRST
-from aura_actors.cleaners.pinning import pins_of
+from aura_actors.cleaners.pinning import lying_in, pins_of
 from aura_actors.cleaners.purge import Purge
 from aura_actors.cleaners.recovery import recover
 from aura_actors.cleaners.undo import Undo
@@ -42,6 +42,7 @@ class Run:
         self._begin = begin
         now_ns = filesystem_now_ns(begin.data_dir) if begin.now_ns is None else begin.now_ns
         self._journal = QuarantineStore(begin.journal, reading=begin.dry_run)
+        self._own = lying_in(begin.own, [ground.path for ground in begin.grounds])
         self._bench = Bench(
             run_id=begin.run_id,
             data_dir=begin.data_dir,
@@ -49,7 +50,7 @@ class Run:
             journal=self._journal,
             grounds={ground.path: ground for ground in begin.grounds},
             dry_run=begin.dry_run,
-            pins=pins_of(begin.pins),
+            pins=pins_of((*self._own, *begin.pins)),
             database=begin.database,
             quarantine_seconds=begin.quarantine_seconds,
             urgent=begin.urgent,
@@ -61,7 +62,7 @@ class Run:
     def step(self, seconds: float, pins: tuple[str, ...] | None = None) -> f.Reply:
         """Work for about so long."""
         if pins is not None:
-            self._bench.pins = pins_of(pins)
+            self._bench.pins = pins_of((*self._own, *pins))
         answer = self._sweep.step(seconds)
         return self._ended(answer) if isinstance(answer, Swept) else f.Working(answer)
 

@@ -54,6 +54,9 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     nice: int = 19
     dry_run: bool = False
     pins: tuple[str, ...] = ()
+    """What jobs hold."""
+    own: tuple[str, ...] = ()
+    """Files of any task's that no task may touch, wherever they lie."""
     urgent: bool = False
     """The disk is above its high mark."""
 

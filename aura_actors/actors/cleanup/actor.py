@@ -18,7 +18,7 @@ from aura_actors.actors.cleanup.conduct import Conductor
 from aura_actors.actors.cleanup.given import CleanupRule, CleanupWorld
 from aura_actors.actors.cleanup.pressure import DiskPressure
 from aura_actors.actors.cleanup.speed import Speed
-from aura_actors.cleaners import Progress, Swept
+from aura_actors.cleaners import Progress, Swept, database_files
 from aura_actors.domain.flights import Errand, Flight, Flights
 from aura_actors.domain.schedule import Anchor, believed, clock_jumped
 from aura_actors.domain.timetable import Hour, choose, waits
@@ -306,6 +306,7 @@ class Cleanup(Actor[m.CleanupMessage]):
             nice=self._rule.nice,
             dry_run=flight.dry_run,
             urgent=flight.urgent,
+            own=database_files([task.cleaner for task in self._board.values()], self._rule.database),
         )
 
     def _work(self, flight: Flight) -> f.Work:

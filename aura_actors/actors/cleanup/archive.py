@@ -16,7 +16,7 @@ from aura_actors.actors.cleanup.board import Board, Task, report_of
 from aura_actors.actors.cleanup.grounds import recognise
 from aura_actors.actors.cleanup.reports import Reports, Rows
 from aura_actors.actors.cleanup.writing import Writing
-from aura_actors.cleaners import Declined, Ground, Swept
+from aura_actors.cleaners import Declined, Ground, Swept, swept_archives
 from aura_actors.domain.flights import Flight
 from aura_actors.errors import InvalidValue, StoreUnavailable
 from aura_actors.stores.quarantine import Held, QuarantineStore
@@ -175,6 +175,11 @@ class Archive:
                 self._writing.write_here(self._store.interrupt, task.last_report)
                 self.reports.add(task.last_report)
             self._prepare(task)
+        swept = swept_archives([task.cleaner for task in board.values()], self._data_dir, self.grounds)
+        for name, path in swept.items():
+            self.refusals.setdefault(
+                name, f"{path} is where another task keeps its archives, which this would remove"
+            )
         self._prepare_old(roots - self.grounds.keys())
         self._writing.write_here(self._store.amend, self.reports.settle(held, {}))
         return cut_short
