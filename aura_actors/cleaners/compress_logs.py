@@ -136,13 +136,14 @@ class _Compressing:
         It is compressed all the same, and goes when nobody has it open any more.
         """
         books = self._bench.books
-        removed = books.removed
+        removed, freed = books.removed, (books.freed_bytes, books.freed_allocated_bytes)
         plan = Plan(remove=(log,), directories=(), kept={}, keep=())
         for _ in Removal(self._bench, self._tree, quarantine=False).steps(plan):
             pass
         if books.removed > removed:
-            books.freed_bytes -= after.size_bytes
-            books.freed_allocated_bytes -= after.allocated_bytes
+            # What is there of a short log may be longer; but nothing was taken from the disk by a run that frees.
+            books.freed_bytes = max(freed[0], books.freed_bytes - after.size_bytes)
+            books.freed_allocated_bytes = max(freed[1], books.freed_allocated_bytes - after.allocated_bytes)
 
 
 def _newest(folder_fd: int) -> set[str]:

@@ -7,6 +7,7 @@ name of its `.gz`. Refuses to know which logs are to be compressed, and how a lo
 import contextlib
 import hashlib
 import os
+import time
 import zlib
 from collections.abc import Generator
 
@@ -42,15 +43,18 @@ def compress(folder_fd: int, log: Item) -> Generator[None, None, Compressed]:
     `OSError`.
 
     A `.gz` that is there already counts only if it unpacks to the same. One that unpacks to the beginning of the
-    log was made before somebody went on with it: it is made anew.
+    log was made before somebody went on with it: it is made anew. One of another log, which had this name before
+    it was rotated, stays, and this one's has the time of its last line in its name.
     """
-    name = log.name + SUFFIX
     with nobody_writing(folder_fd, log, read_open_files) as source:
-        there, digest = yield from _unpacked(folder_fd, name)
-        if there is not None and digest != (yield from _digest(source.fd, digest[1])):
+        for name in _names(log):
+            there, digest = yield from _unpacked(folder_fd, name)
+            if there is None or digest == (yield from _digest(source.fd, digest[1])):
+                break
+        else:
             raise Damaged(f"{name} is there already, with another content")
         if there is None or digest[1] < log.size_bytes:
-            yield from _write(folder_fd, log.name, source, outdated=there)
+            yield from _write(folder_fd, name, source, outdated=there)
         else:
             os.fsync(folder_fd)  # whoever made it may have died before
     status = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
@@ -80,14 +84,23 @@ def is_compressed(folder_fd: int, log: Item) -> bool:
     return True
 
 
+def _names(log: Item) -> tuple[str, str]:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(log.modified_ns // 10**9))
+    return log.name + SUFFIX, f"{log.name}.{stamp}{SUFFIX}"
+
+
 def _write(folder_fd: int, name: str, source: Unwritten, *, outdated: Item | None) -> Generator[None, None, None]:
-    with Draft(folder_fd, name, prefix=PREFIX) as draft:
+    disk = os.fstatvfs(folder_fd)
+    most_bytes = disk.f_bavail * disk.f_frsize // 2
+    with Draft(folder_fd, name.removesuffix(SUFFIX), prefix=PREFIX) as draft:
         deflate = zlib.compressobj(wbits=GZIP)
         digest, size = hashlib.sha256(), 0
         for data in chunks(source.fd):
             digest.update(data)
             size += len(data)
             draft.write(deflate.compress(data))
+            if draft.size_bytes > most_bytes:
+                raise Damaged("compressed it would take more than half of what is free on the disk")
             yield
         draft.write(deflate.flush())
         _dress(draft.fd, os.fstat(source.fd))
@@ -98,7 +111,7 @@ def _write(folder_fd: int, name: str, source: Unwritten, *, outdated: Item | Non
         source.check()
         if outdated is not None:
             _drop(folder_fd, outdated)
-        draft.seal(name + SUFFIX)
+        draft.seal(name)
 
 
 def _drop(folder_fd: int, outdated: Item) -> None:

@@ -136,17 +136,63 @@ def test_where_the_kernel_grants_no_lease_a_log_waits_in_quarantine(
     assert (logs / "app-1.log").read_bytes() == text
 
 
-@pytest.mark.parametrize("kind", ["text", "another", "longer", "half"])
-def test_a_gz_that_is_there_and_does_not_unpack_to_the_same_is_left_with_the_log(
+OTHERS = {
+    "text": b"other",
+    "another": gzip.compress(b"other"),
+    "longer": gzip.compress(b"app-1.log\n" * 1_001),
+    "half": gzip.compress(b"app-1.log\n" * 1_000)[:-5],
+}
+
+
+@pytest.mark.parametrize("kind", ["another", "longer"])
+def test_a_log_whose_name_another_one_had_before_it_gets_a_gz_of_its_own(
     house: Household, logs: Path, kind: str
 ) -> None:
-    contents = {
-        "text": b"other",
-        "another": gzip.compress(b"other"),
-        "longer": gzip.compress(b"app-1.log\n" * 1_001),
-        "half": gzip.compress(b"app-1.log\n" * 1_000)[:-5],
-    }
-    content = contents[kind]
+    """As logs do that are rotated by renaming: each of them is `app.log.1` once."""
+    (logs / "app-1.log.gz").write_bytes(OTHERS[kind])
+    text = (logs / "app-1.log").read_bytes()
+    assert house.run(CompressLogs(), days=8, dry_run=True).removed == 1
+    swept = house.run(CompressLogs(), days=8)
+    assert (swept.removed, swept.failures) == (1, {})
+    assert names(logs) == ["app-1.log.19700101T000001Z.gz", "app-1.log.gz", "app-2.log"]
+    assert (logs / "app-1.log.gz").read_bytes() == OTHERS[kind]
+    assert gzip.decompress((logs / "app-1.log.19700101T000001Z.gz").read_bytes()) == text
+
+
+def test_a_third_log_of_one_name_and_one_second_stays(house: Household, logs: Path) -> None:
+    for name in ("app-1.log.gz", "app-1.log.19700101T000001Z.gz"):
+        (logs / name).write_bytes(OTHERS["another"])
+    swept = house.run(CompressLogs(), days=8)
+    assert (swept.removed, swept.kept["failed"]) == (0, 1)
+    assert (logs / "app-1.log").exists()
+
+
+def test_a_log_is_not_compressed_at_the_price_of_a_full_disk(
+    house: Household, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (logs / "app-1.log").write_bytes(os.urandom(3 << 20))
+    (logs / "app-2.log").write_text("the newest")
+    full = os.fstatvfs(0)
+    four_mib = os.statvfs_result([*full[:4], (4 << 20) // full.f_frsize, *full[5:10]])
+    monkeypatch.setattr("aura_actors.cleaners.gzipping.os.fstatvfs", lambda fd: four_mib)
+    swept = house.run(CompressLogs(), days=8)
+    assert (swept.removed, swept.kept) == (0, {"failed": 1, "newest": 1})
+    assert "half of what is free" in swept.failures[str(logs / "app-1.log")]
+    assert names(logs) == ["app-1.log", "app-2.log"]
+
+
+def test_a_log_that_is_no_shorter_as_a_gz_frees_nothing(house: Household, logs: Path) -> None:
+    (logs / "app-1.log").write_text("x")
+    (logs / "app-2.log").write_text("the newest")
+    swept = house.run(CompressLogs(), days=8)
+    assert (swept.removed, swept.freed_bytes) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", ["text", "half"])
+def test_a_gz_that_is_there_and_does_not_unpack_is_left_with_the_log(
+    house: Household, logs: Path, kind: str
+) -> None:
+    content = OTHERS[kind]
     (logs / "app-1.log.gz").write_bytes(content)
     swept = house.run(CompressLogs(), days=8)
     assert swept.kept["failed"] == 1

@@ -33,14 +33,15 @@ def sent(swept: Swept) -> f.Ended:
 
 def test_a_failure_about_a_name_that_is_no_text_can_be_sent(house: Household) -> None:
     logs = os.fsencode(house.data_dir / "logs")
-    for number, name in enumerate((b"caf\xe9.log.1", b"caf\xe9.log.2", b"caf\xe9.log.1.gz"), start=1):
+    taken = (b"caf\xe9.log.1.gz", b"caf\xe9.log.1.19700101T000001Z.gz")
+    for number, name in enumerate((b"caf\xe9.log.1", b"caf\xe9.log.2", *taken), start=1):
         path = Path(os.fsdecode(logs + b"/" + name))
         path.write_bytes(gzip.compress(b"other") if name.endswith(b"gz") else b"text")
         os.utime(path, ns=(number * 10**9, number * 10**9))
     told = sent(house.run(CompressLogs(), days=8)).swept
     ((path_told, text),) = told.failures.items()
     assert path_told.endswith("/caf\\xe9.log.1")
-    assert text == "caf\\xe9.log.1.gz is there already, with another content"
+    assert text == "caf\\xe9.log.1.19700101T000001Z.gz is there already, with another content"
 
 
 def test_a_run_that_fails_at_a_name_that_is_no_text_says_where(
