@@ -1,7 +1,7 @@
 """When a cleanup task is due.
 
-Owns due times, jitter, and what to believe of stamps when the wall clock moves; which of those that are due goes
-next is `timetable`'s. Refuses to know what a task does, and reads no clock: `wall` is unix seconds, `steady` a
+Owns due times, jitter, pauses, and what to believe of stamps when the wall clock moves; which of those that are due
+goes next is `timetable`'s. Refuses to know what a task does, and reads no clock: `wall` is unix seconds, `steady` a
 clock that is never set.
 """
 
@@ -13,6 +13,8 @@ import msgspec
 
 JITTER_SHARE = 0.1
 MAX_JITTER_SECONDS = 900.0
+MOST_DOUBLINGS = 32
+"""Of a pause; whatever it began with, no period is longer then."""
 CLOCK_TOLERANCE_SECONDS = 900.0
 """A wall clock that moved further than this against the steady one was set, or the machine slept."""
 
@@ -55,6 +57,14 @@ def jitter_seconds(timing: Timing) -> float:
     digest = hashlib.blake2b(timing.task.encode(), digest_size=8).digest()
     share = int.from_bytes(digest) / 2**64
     return share * min(timing.period_seconds * JITTER_SHARE, MAX_JITTER_SECONDS)
+
+
+def pause_seconds(first_seconds: float, times: int, period_seconds: float) -> float:
+    """How long to wait before something is tried again that went wrong so many `times` in a row, at least once.
+
+    Twice as long each time, up to the period.
+    """
+    return float(min(first_seconds * 2 ** min(times - 1, MOST_DOUBLINGS), period_seconds))
 
 
 def wait_seconds(

@@ -21,6 +21,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     timing: Timing
     finished_at: float | None
+    again_at: float | None = None
+    """When it is tried again before its time (unix seconds): the last run was not to be, or could not."""
 
 
 class Hour(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,17 +38,20 @@ class Hour(msgspec.Struct, frozen=True, kw_only=True):
 
 def waits(standings: Sequence[Standing], hour: Hour, start_delay_seconds: float) -> dict[str, float]:
     """Seconds until each enabled task is due, 0 or less when it is."""
-    return {
-        each.timing.task: wait_seconds(
-            each.timing,
-            each.finished_at,
-            wall=hour.wall,
-            since_open_seconds=hour.since_open_seconds,
-            start_delay_seconds=start_delay_seconds,
-        )
-        for each in standings
-        if each.timing.enabled
-    }
+    return {each.timing.task: _wait(each, hour, start_delay_seconds) for each in standings if each.timing.enabled}
+
+
+def _wait(each: Standing, hour: Hour, start_delay_seconds: float) -> float:
+    wait = wait_seconds(
+        each.timing,
+        each.finished_at,
+        wall=hour.wall,
+        since_open_seconds=hour.since_open_seconds,
+        start_delay_seconds=start_delay_seconds,
+    )
+    if each.again_at is None:
+        return wait
+    return min(wait, max(each.again_at - hour.wall, start_delay_seconds - hour.since_open_seconds))
 
 
 def choose(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aura_actors.domain.schedule import Anchor, Timing, clock_jumped, jitter_seconds
+from aura_actors.domain.schedule import Anchor, Timing, clock_jumped, jitter_seconds, pause_seconds
 
 HOUR, WEEK = 3600.0, 604800.0
 
@@ -32,3 +32,9 @@ def test_a_wall_clock_has_moved_by_what_the_steady_one_does_not_say(
 @pytest.mark.parametrize(("moved", "jumped"), [(900, False), (-900, False), (900.5, True), (-900.5, True)])
 def test_a_clock_may_drift_by_fifteen_minutes(moved: float, *, jumped: bool) -> None:
     assert clock_jumped(Anchor(wall=0, steady=0), 1000 + moved, 1000) is jumped
+
+
+def test_a_pause_doubles_up_to_the_period_however_often_something_went_wrong() -> None:
+    assert [pause_seconds(60.0, times, HOUR) for times in (1, 2, 3, 6, 7, 8)] == [60, 120, 240, 1920, 3600, 3600]
+    assert pause_seconds(60.0, 1, 30.0) == 30.0
+    assert pause_seconds(60.0, 5_000, WEEK) == WEEK

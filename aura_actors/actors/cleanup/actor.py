@@ -20,7 +20,7 @@ from aura_actors.actors.cleanup.pressure import DiskPressure
 from aura_actors.actors.cleanup.speed import Speed
 from aura_actors.cleaners import Progress, Swept, database_files
 from aura_actors.domain.flights import Errand, Flight, Flights
-from aura_actors.domain.schedule import Anchor, believed, clock_jumped
+from aura_actors.domain.schedule import Anchor, believed, clock_jumped, pause_seconds
 from aura_actors.domain.timetable import Hour, choose, waits
 from aura_actors.domain.watermarks import PURGE
 from aura_actors.domain.yielding import busy_with
@@ -353,8 +353,8 @@ class Cleanup(Actor[m.CleanupMessage]):
         died = swept.outcome == "interrupted" and ended.quarantine is None
         task.deaths = task.deaths + 1 if died else 0
         if died:
-            pause_seconds = min(DEATH_PAUSE_SECONDS * 2 ** (task.deaths - 1), task.timing.period_seconds)
-            task.not_before = self._around.clock() + pause_seconds
+            pause = pause_seconds(DEATH_PAUSE_SECONDS, task.deaths, task.timing.period_seconds)
+            task.not_before = self._around.clock() + pause
         return await self._archive.conclude(flight, report, ended, self._board)
 
     def _answer(self, flight: Flight, report: CleanupReport) -> None:

@@ -98,6 +98,7 @@ class Archive:
         if not flight.dry_run:
             finished = report.outcome != "interrupted"
             await self._writing.write(self._store.finish if finished else self._store.interrupt, report)
+            task.came_to(report.outcome, report.finished_at.timestamp())
             if finished:
                 task.finished_at = report.finished_at.timestamp()
         task.last_report = report
@@ -168,6 +169,7 @@ class Archive:
         for task in board.values():
             record = records.get(task.name, TaskRecord(task=task.name))
             task.finished_at = record.finished_at
+            task.came_to(record.outcome, record.finished_at or wall)
             task.last_report = record.last_report
             if record.run_id is not None and record.unfinished:
                 cut_short = True

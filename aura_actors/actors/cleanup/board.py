@@ -10,12 +10,15 @@ import msgspec
 
 from aura_actors.cleaners import AnyCleaner, Swept, TaskOptions
 from aura_actors.domain.flights import Flight
-from aura_actors.domain.schedule import Periods, Timing
+from aura_actors.domain.schedule import Periods, Timing, pause_seconds
 from aura_actors.domain.timetable import Standing
 from aura_actors.wire.cleanup import CleanupProgress, CleanupReport, CleanupState, CleanupTask, PlannedItem
 
 SHOWN_FAILURES = 10
 """Of each last report in the state, which goes out again with every change."""
+
+AGAIN_SECONDS = 3_600.0
+"""After a run that was declined or failed; doubled each time it happens again, up to the task's period."""
 
 LAST_OF_ITS_PERIOD = "vacuum"
 """The task that goes after all others of its period."""
@@ -41,6 +44,16 @@ class Task:
         """How often in a row the process of its run ended before the run."""
         self.not_before = float("-inf")
         """Steady seconds."""
+        self._setbacks = 0
+        self._again_at: float | None = None
+
+    def came_to(self, outcome: str | None, at: float) -> None:
+        """What came of a real run, and when (unix seconds). One that was not to be, or could not, is tried again
+        before its time: what stood in its way may be gone within the hour, and its period may be a week."""
+        self._setbacks = self._setbacks + 1 if outcome in ("declined", "failed") else 0
+        self._again_at = None
+        if self._setbacks:
+            self._again_at = at + pause_seconds(AGAIN_SECONDS, self._setbacks, self.timing.period_seconds)
 
     @property
     def name(self) -> str:
@@ -50,7 +63,7 @@ class Task:
     @property
     def standing(self) -> Standing:
         """As the timetable takes it."""
-        return Standing(timing=self.timing, finished_at=self.finished_at)
+        return Standing(timing=self.timing, finished_at=self.finished_at, again_at=self._again_at)
 
 
 class Board(Mapping[str, Task]):
