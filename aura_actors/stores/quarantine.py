@@ -31,7 +31,7 @@ SCHEMA = (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         run_id TEXT NOT NULL,
         task TEXT NOT NULL,
-        root BLOB NOT NULL              -- as the file system spells it
+        root BLOB NOT NULL              -- as the file system spells it; relative: from the folder of this file
     ) STRICT;
     CREATE TABLE folder (
         haul INTEGER NOT NULL REFERENCES haul ON DELETE CASCADE,
@@ -86,6 +86,7 @@ class QuarantineStore(Journal):
 
     def __init__(self, path: str | Path, *, reading: bool = False, spending: bool = True) -> None:
         self._path = path
+        self._folder = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120 - a string
         self._lock = threading.Lock()
         self._reading_only = reading
         self._spending = spending and not reading
@@ -119,7 +120,9 @@ class QuarantineStore(Journal):
 
         def open_haul(db: sqlite3.Connection) -> int:
             made = db.execute(
-                "INSERT INTO haul (run_id, task, root) VALUES (?, ?, ?)", (run_id, task, os.fsencode(root))
+                "INSERT INTO haul (run_id, task, root) VALUES (?, ?, ?)",
+                # What lies beside this file moves with it, and of a copy it is the copy that is meant.
+                (run_id, task, os.fsencode(root.removeprefix(f"{self._folder}/"))),
             )
             assert made.lastrowid is not None
             return made.lastrowid
@@ -184,7 +187,10 @@ class QuarantineStore(Journal):
                 " AND EXISTS (SELECT 1 FROM move WHERE haul = haul.number) ORDER BY number",
                 (run_id,),
             ).fetchall()
-        return [Haul(number=n, run_id=run, task=task, root=os.fsdecode(root)) for n, run, task, root in rows]
+        return [Haul(number=n, run_id=run, task=task, root=self._root(root)) for n, run, task, root in rows]
+
+    def _root(self, written: bytes) -> str:
+        return os.path.join(self._folder, os.fsdecode(written))  # noqa: PTH118 - a string
 
     def folders(self, haul: int) -> Sequence[Folder]:
         """As the journal says."""
