@@ -78,8 +78,12 @@ class Walk:
         A directory that cannot be read is a failure in the books, and an item with an obstacle; the rest goes on.
         """
         try:
-            if start:
-                self._cursor.go(start)
+            reason = self._cursor.go(start) if start else None
+            if reason is not None:  # it stands somewhere on the way, and what is there is not meant
+                place = self._tree.places[start]
+                self._draft.keep(place.parent, place.name, reason)
+                self._unreported += 1
+                return
             yield from self._list(start, self._root_scope)
             while self._pending:
                 yield from self._enter(*self._pending.pop())
@@ -148,7 +152,9 @@ class Walk:
                 self._unreported += 1
                 if self._unreported >= LOOKS:
                     self._report()
-            yield
+                    yield
+        self._report()
+        yield
 
     def _look(self, parent: int, name: str, status: os.stat_result, scope: Scope) -> Item:
         item = item_of(parent, name, status)

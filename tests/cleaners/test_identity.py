@@ -1,5 +1,6 @@
 """What was swapped, moved or written between the plan and its execution is left alone; roots are recognised."""
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import pytest
 
 from aura_actors.cleaners import Bench, Declined, RootIdentity, prepare_root
 from aura_actors.cleaners import cursor as cursor_module
+from aura_actors.cleaners.base import LOOKS
+from aura_actors.cleaners.cursor import Place
 from aura_actors.cleaners.in_use import OpenFiles, read_open_files
 from aura_actors.cleaners.removal import Removal
 from aura_actors.cleaners.roots import filesystem_now_ns, open_root
@@ -134,6 +137,28 @@ def test_a_directory_that_is_moved_while_it_is_scanned_does_not_lead_the_scan_as
     assert (len(scanned.plan.remove), len(scanned.plan.directories), scanned.plan.keep) == (2, 4, ())
     assert scanned.apply() == {"changed": 2}
     assert yard.names() == {"moved", "moved/a"}
+
+
+def test_a_folder_that_is_another_one_by_now_is_not_taken_for_what_is_above_it(yard: Any) -> None:
+    yard.file("a")
+    (yard.root / "project").mkdir()
+    scanned = Scanned(yard)
+    scanned.tree.places.append(Place(parent=0, depth=1, name="project", device=scanned.tree.device, inode=1))
+    for _ in Walk(scanned.tree, scanned.draft, scanned.books).steps(1):
+        pass
+    scanned.plan = scanned.draft.finish()
+    assert (scanned.plan.remove, scanned.plan.kept) == ((), {Keep.CHANGED: 1})
+    scanned.apply()
+
+
+def test_a_large_folder_is_looked_at_in_small_steps(yard: Any) -> None:
+    """So that a stop is heard in the middle of it, and new pins arrive."""
+    for number in range(1_000):
+        yard.file(f"{number}")
+    scanned = Scanned(yard)
+    seen = [0, *(scanned.books.scanned for _ in scanned.steps)]
+    assert max(after - before for before, after in itertools.pairwise(seen)) <= LOOKS
+    scanned.scan().apply()
 
 
 def test_a_directory_that_got_a_new_file_is_not_removed(yard: Any) -> None:
