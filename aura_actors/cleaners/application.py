@@ -48,7 +48,8 @@ def referenced_paths(database: str | None, references: Sequence[Reference], *, d
             rows = connection.execute(reference.query)
             if len(rows.description or ()) < 1:
                 raise Declined(f"the query {reference.query!r} answers with no column")
-            for name, *_ in rows:
+            # All of them at once: while an answer is read, nobody can write a file without a write-ahead log.
+            for name, *_ in rows.fetchall():
                 if name is None or name == "":
                     continue
                 found.update(_paths(name, reference))
@@ -61,7 +62,7 @@ def live_projects(connection: sqlite3.Connection) -> Iterator[object]:
     columns = {name for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo('projects')")}
     if {"status", "path"} <= columns:
         marks = ", ".join("?" * len(GONE))
-        query = f"SELECT path FROM projects WHERE path <> '' AND status NOT IN ({marks})"
+        query = f"SELECT path FROM projects WHERE path <> '' AND (status IS NULL OR status NOT IN ({marks}))"
         yield from (name for (name,) in connection.execute(query, GONE))
 
 

@@ -49,20 +49,28 @@ class Cache(FolderOptions, frozen=True, kw_only=True, tag_field="task", tag="cac
             if path is not None:
                 watch = stack.enter_context(open_application(path, dry_run=bench.dry_run, reading=True))
                 stamps = Watched(watch, lambda: last_uses(path, root, dry_run=bench.dry_run)).latest
+            # Not the latest: who writes all the time would have all of it read again for every entry. Before a
+            # batch of them goes it is.
+            at_first = stamps()
             uses = Uses(
-                lambda name: int(stamps().get(name, 0) * 1e9),
+                lambda name: _used_ns(at_first, name),
                 stamp_slack_ns=STAMP_SLACK_NS,
                 access_slack_ns=_access_slack_ns(tree),
             )
             young_from_ns = bench.now_ns - STAMP_SLACK_NS - age_ns(self.older_than_seconds)
 
             def recheck(items: Sequence[Item]) -> list[Keep | None]:
-                used = (uses.last(tree.real_path(item.parent, item.name)) for item in items)
+                now = stamps()
+                used = (_used_ns(now, tree.real_path(item.parent, item.name)) for item in items)
                 return [Keep.YOUNG if used_ns > young_from_ns else None for used_ns in used]
 
             yield from remove_aged(
                 bench, tree, self.rule(), exclude=self.exclude, uses=uses, recheck=recheck, quarantine=False
             )
+
+
+def _used_ns(stamps: Mapping[str, float], path: str) -> int:
+    return int(stamps.get(path, 0) * 1e9)
 
 
 def _access_slack_ns(tree: Tree) -> int:

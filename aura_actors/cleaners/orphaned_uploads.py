@@ -48,6 +48,7 @@ class OrphanedUploads(FolderOptions, frozen=True, kw_only=True, tag_field="task"
             open_application(path, dry_run=bench.dry_run, reading=True) as watch,
         ):
             referenced = Watched(watch, lambda: Pins(referenced_paths(path, asked, dry_run=bench.dry_run)))
+            at_first = referenced.latest()
             believed = _controlled(path, asked, tree.real_path(0, ""), dry_run=bench.dry_run) or (
                 not Ledger(watch, make=False).is_empty()
             )
@@ -68,7 +69,9 @@ class OrphanedUploads(FolderOptions, frozen=True, kw_only=True, tag_field="task"
                 tree,
                 self.rule(),
                 exclude=self.exclude,
-                objection=lambda path, _: _objection(referenced.latest(), path),
+                # Not the latest: who writes all the time would have all of it read again for every file. Before
+                # anything moves it is.
+                objection=lambda path, _: _objection(at_first, path),
                 sift=sift,
                 recheck=recheck,
             )

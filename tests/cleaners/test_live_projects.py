@@ -90,6 +90,15 @@ def test_a_project_that_comes_while_the_run_goes_on_keeps_its_files(house: House
     assert (swept.removed, swept.kept, names(work)) == (0, {"pinned": 3}, files)
 
 
+def test_a_project_without_a_status_is_a_live_one(house: Household) -> None:
+    """In a table of the application's own, which may allow that."""
+    house.db.execute("DROP TABLE projects")
+    house.db.execute("CREATE TABLE projects (id TEXT PRIMARY KEY, status TEXT, path TEXT)")
+    house.db.execute("INSERT INTO projects VALUES ('p', NULL, ?)", (str(house.data_dir / "temp" / "p"),))
+    fill(house.data_dir / "temp" / "p")
+    assert house.run(TempFiles(), days=9).removed == 0
+
+
 def test_an_empty_folder_of_a_live_project_stays(house: Household) -> None:
     (house.data_dir / "temp" / "work").mkdir()
     row(house, "p1", "../temp/work")
