@@ -95,18 +95,21 @@ def _objection(referenced: Pins, path: str) -> Keep | None:
 def _controlled(path: str | None, asked: Sequence[Reference], root: str, *, dry_run: bool) -> bool:
     """Whether the database says of anything that is there that it is below the root.
 
-    Raises `Declined` where all that it says to be there is not: the paths are not what they are thought to be, or a
-    disk is missing, and everything would look like an orphan.
+    Raises `Declined` where all that it says to be there is not, or nothing of what it says of uploads is to be
+    there: the paths are not what they are thought to be (those of a container, say), or a disk is missing, and
+    everything would look like an orphan.
     """
-    said = 0
-    for name in referenced_paths(path, asked, dry_run=dry_run):
-        if name.startswith(f"{root}/"):
-            said += 1
-            if os.path.lexists(name):
-                return True
-    if said:
+    said, there = 0, False
+    for reference in asked:
+        names = list(referenced_paths(path, (reference,), dry_run=dry_run))
+        mine = [name for name in names if name.startswith(f"{root}/")]
+        said += len(mine)
+        there = there or any(map(os.path.lexists, mine))
+        if names and not mine and os.path.realpath(reference.base) == root:
+            raise Declined(f"nothing of what {reference.query!r} answers is in {root}, so it is not believed")
+    if said and not there:
         raise Declined(f"nothing of what the database says to be in {root} is there, so it is not believed")
-    return False
+    return there
 
 
 def _identity(database: str) -> bytes:

@@ -176,6 +176,20 @@ def test_uploads_of_the_only_project_go_when_it_was_archived(house: Household) -
     assert not upload.exists()
 
 
+def test_a_database_whose_paths_are_those_of_a_container_is_not_believed(house: Household) -> None:
+    """Also when something was archived out of it, so that it may well know of no upload any more."""
+    house.project("p1")
+    house.run(ArchiveProjects(), days=8)
+    house.project("p2", "running")
+    upload = house.upload("p2", "u.bin")
+    house.db.execute("UPDATE uploads SET path = '/app/uploads/u.bin'")
+    for days in (12, 13):
+        swept = house.run(OrphanedUploads(), days=days)
+        assert swept.outcome == "declined"
+        assert "SELECT path FROM uploads" in str(swept.detail)
+    assert upload.exists()
+
+
 def test_an_application_may_have_its_own_table(uploads: Uploads, tmp_path: Path) -> None:
     own = tmp_path / "own.db"
     with closing(sqlite3.connect(own)) as connection, connection:
