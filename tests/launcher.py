@@ -28,14 +28,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Launched:
-    """A running command. Its answers and errors are those of `subprocess.Popen`, with text."""
+    """A running command. Its answers and errors are those of `subprocess.Popen`."""
 
-    def __init__(self, told: socket.socket, out: int, err: int) -> None:
-        self._told = told.makefile("r")
-        told.close()
+    def __init__(self, arguments: Sequence[str], environ: dict[str, str], out: int, err: int) -> None:
+        ours, theirs = socket.socketpair()
+        order = json.dumps({"arguments": [*arguments], "environ": environ}).encode()
+        with ours, theirs:
+            socket.send_fds(_launcher(), [order], [theirs.fileno(), out, err])
+            theirs.close()
+            self._told = ours.makefile("r")
         self.pid = int(self._told.readline())
         self.returncode: int | None = None
-        self.stdout, self.stderr = os.fdopen(out), os.fdopen(err)
 
     def poll(self) -> int | None:
         """The exit status; None while it runs."""
@@ -67,6 +70,17 @@ class Launched:
         """End it as the kernel does."""
         self.send_signal(signal.SIGKILL)
 
+
+class Piped(Launched):
+    """The same, with pipes for what it says, as text."""
+
+    def __init__(self, arguments: Sequence[str], environ: dict[str, str]) -> None:
+        (out, to_out), (err, to_err) = os.pipe(), os.pipe()
+        super().__init__(arguments, environ, to_out, to_err)
+        os.close(to_out)
+        os.close(to_err)
+        self.stdout, self.stderr = os.fdopen(out), os.fdopen(err)
+
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """What it still says on stdout and stderr until it ends."""
         said: dict[str, str] = {}
@@ -86,18 +100,15 @@ class Launched:
                 said[name] = stream.read()
 
 
-def launch(arguments: Sequence[str], environ: dict[str, str]) -> Launched:
-    """`aura-actors ARGUMENTS` with this environment and pipes for what it says."""
-    ours, theirs = socket.socketpair()
-    (out, to_out), (err, to_err) = os.pipe(), os.pipe()
-    try:
-        order = json.dumps({"arguments": [*arguments], "environ": environ}).encode()
-        socket.send_fds(_launcher(), [order], [theirs.fileno(), to_out, to_err])
-    finally:
-        theirs.close()
-        os.close(to_out)
-        os.close(to_err)
-    return Launched(ours, out, err)
+def launch(arguments: Sequence[str], environ: dict[str, str]) -> Piped:
+    """`aura-actors ARGUMENTS` with this environment."""
+    return Piped(arguments, environ)
+
+
+def launch_into(log: Path, arguments: Sequence[str], environ: dict[str, str]) -> Launched:
+    """The same; what it says is added to a file."""
+    with log.open("ab") as said:
+        return Launched(arguments, environ, said.fileno(), said.fileno())
 
 
 @cache

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,6 +14,7 @@ import anyio
 import pytest
 
 from aura_actors import Aura
+from tests.launcher import Launched, launch_into
 
 ROOMY = {
     "AURA_ADMISSION__CPU_THRESHOLD_PERCENT": "100",
@@ -38,7 +37,7 @@ class Daemon:
         self._folder = folder
         self._environ = {**os.environ, **ROOMY, **environ}
         self._port = 0
-        self._process: subprocess.Popen[bytes]
+        self._process: Launched
         self.start()
 
     @property
@@ -50,9 +49,7 @@ class Daemon:
         ready.unlink(missing_ok=True)
         places = ["--port", str(self._port), "--unix", self.unix.removeprefix("unix:")]
         files = ["--data-dir", str(self._folder / "data"), "--ready-file", str(ready)]
-        with (self._folder / "log").open("ab") as log:
-            command = [sys.executable, "-m", "aura_actors", "serve", *places, *files]
-            self._process = subprocess.Popen(command, env=self._environ, stdout=log, stderr=log)
+        self._process = launch_into(self._folder / "log", ["serve", *places, *files], self._environ)
         for _ in range(2000):
             if ready.exists():
                 break

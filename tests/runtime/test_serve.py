@@ -17,7 +17,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.effort import variants
-from tests.launcher import Launched, launch
+from tests.launcher import Piped, launch
 from tests.plain import sync_client
 
 COMMAND = [sys.executable, "-m", "aura_actors", "serve"]
@@ -31,7 +31,7 @@ QUIET = {
 class Daemon:
     """A running daemon."""
 
-    def __init__(self, process: Launched, ready: dict[str, Any]) -> None:
+    def __init__(self, process: Piped, ready: dict[str, Any]) -> None:
         self.process = process
         self.http: str = ready["http"]
         self.feed: str = ready["feed"]

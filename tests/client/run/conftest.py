@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from tests.folders import shared
+from tests.launcher import Launched, launch_into
 from tests.tty import until as until
 
 MIB = 2**20
@@ -36,19 +37,15 @@ class Daemon:
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self._environ = environ
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Launched | None = None
         self.client = httpx2.Client(base_url=self.url, trust_env=False)
 
     def start(self) -> None:
         ready = self.folder / "ready.json"
         ready.unlink(missing_ok=True)
         options = ["--port", str(self.port), "--data-dir", str(self.folder / "data"), "--ready-file", str(ready)]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "aura_actors", "serve", *options],
-            env={**os.environ, **QUIET, **self._environ},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        environ = {**os.environ, **QUIET, **self._environ}
+        self._process = launch_into(self.folder / "log", ["serve", *options], environ)
         until(ready.exists, "the daemon did not start")
 
     def kill(self) -> None:
