@@ -33,6 +33,8 @@ def list_jobs(
         print(msgspec.json.format(answer, indent=2).decode())
         return
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    if found.draining:
+        print("draining: nothing new is admitted")
     if not found.active and not found.queue:
         console.print("no jobs")
     if found.active:

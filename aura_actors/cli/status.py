@@ -58,8 +58,10 @@ def status(
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
     rows = [*_use(system), *_alerts(alerts), *_admission(utilization, jobs, providers)]
     console.print(_grid(rows))
+    console.print()
     if kinds:
         console.print(_kinds(kinds))
+        console.print()
     console.print(_tree(actors))
 
 
@@ -93,6 +95,8 @@ def _alerts(alerts: Alerts) -> Iterator[tuple[str, Text]]:
 
 
 def _admission(utilization: Utilization, jobs: Jobs, providers: Providers) -> Iterator[tuple[str, Text]]:
+    if jobs.draining:
+        yield "Draining", Text("nothing new is admitted; `aura-actors drain off` ends it", style="bold yellow")
     active, most = utilization.active_jobs, utilization.max_concurrent_jobs
     yield "Job slots", _plain(f"{active} of {most} in use, {utilization.available_job_slots} free")
     yield "Reserved", _plain(text.size(utilization.total_reserved_memory_bytes))

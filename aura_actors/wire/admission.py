@@ -220,6 +220,8 @@ class Jobs(Wire, frozen=True, kw_only=True):
     """Jobs that hold a lease, the oldest first."""
     queue: list[QueuedJob]
     """Jobs that wait, the next one first."""
+    draining: bool = False
+    """Nothing new is admitted, because an operator said so."""
 
 
 class MemoryBooks(Wire, frozen=True, kw_only=True):

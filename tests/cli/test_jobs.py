@@ -44,6 +44,14 @@ def test_no_jobs_is_said(daemon: Any, capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == "no jobs\n"
 
 
+def test_that_nothing_new_is_admitted_is_said_above_the_jobs(
+    daemon: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers[LIST] = (200, {"active": [], "queue": [], "draining": True})
+    assert run(["jobs", "list"]) == 0
+    assert capsys.readouterr().out == "draining: nothing new is admitted\nno jobs\n"
+
+
 def test_json_is_the_daemons_answer(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:
     daemon.answers[LIST] = (200, JOBS)
     assert run(["jobs", "list", "--json"]) == 0

@@ -39,6 +39,14 @@ def test_a_calm_machine_has_no_alert_and_no_queue(daemon: Any, capsys: pytest.Ca
     assert "nobody waits" in out
 
 
+def test_a_drain_that_goes_on_is_not_forgotten(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["status"])
+    assert "Draining" not in capsys.readouterr().out
+    daemon.answers["GET /api/admission/jobs"] = (200, {"active": [], "queue": [], "draining": True})
+    run(["status"])
+    assert "Draining   nothing new is admitted; `aura-actors drain off` ends it" in capsys.readouterr().out
+
+
 def test_nothing_that_an_actor_says_reaches_the_terminal_as_a_control_code(
     daemon: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -63,9 +63,10 @@ async def acquire(call: Call) -> Answer:
 
 @jobs.add("GET", "/api/admission/jobs", responses={200: wire.Jobs})
 async def list_jobs(call: Call) -> Answer:
-    """List live leases and the queue, without their secrets."""
+    """List live leases and the queue, without their secrets, and say whether nothing new is admitted."""
     view = await ask(call.services.admission, m.Describe())
-    return Answer(body=wire.Jobs(active=public.jobs(view, indexes(call)), queue=public.queue(view)))
+    active, queue = public.jobs(view, indexes(call)), public.queue(view)
+    return Answer(body=wire.Jobs(active=active, queue=queue, draining=view.draining))
 
 
 @jobs.add(

@@ -134,6 +134,13 @@ async def test_the_lists_show_jobs_and_waiters_but_no_slots_and_no_secrets(open_
         assert (await house.client.get(f"{PATH}/c")).status_code == 404
 
 
+async def test_the_list_of_jobs_says_whether_nothing_new_is_admitted(open_house: Any, data: Any) -> None:
+    async with open_house() as house:
+        for draining in (True, False):
+            house.admission.answers[m.Describe] = data.view(draining=draining)
+            assert (await house.client.get(PATH)).json()["draining"] is draining
+
+
 async def test_a_renewal_may_change_what_is_held(open_house: Any, data: Any) -> None:
     async with open_house() as house:
         house.admission.answers[m.Renew] = data.lease()
