@@ -19,13 +19,13 @@ from aura_actors.wire.arguments import (
 
 def job_body(job_id: str, *, owner: str | None, ttl: Duration | None = None, **needs: Unpack[Needs]) -> AcquireBody:
     """What a job asks for. Raises InvalidValue."""
-    own = given(jobId=job_id, owner=owner, ttlSeconds=duration_seconds(ttl))
+    own = given(jobId=job_id, owner=owner, ttlSeconds=duration_seconds(ttl, "ttl"))
     return checked(own | needs_fields(**needs), AcquireBody)
 
 
 def slot_body(*, owner: str | None, tokens: int, ttl: Duration | None = None) -> SlotBody:
     """What a call at a provider asks for. Raises InvalidValue."""
-    return checked(given(owner=owner, tokens=tokens, ttlSeconds=duration_seconds(ttl)), SlotBody)
+    return checked(given(owner=owner, tokens=tokens, ttlSeconds=duration_seconds(ttl, "ttl")), SlotBody)
 
 
 def resize_body(
@@ -37,9 +37,9 @@ def resize_body(
 ) -> RenewBody:
     """New amounts; what is not given stays. Raises InvalidValue."""
     amounts = given(
-        memoryBytes=size_bytes(memory),
+        memoryBytes=size_bytes(memory, "memory"),
         cpuCores=cpu,
-        scratchBytes=size_bytes(scratch),
+        scratchBytes=size_bytes(scratch, "scratch"),
         units=None if units is None else table_of(units, "units"),
     )
     return checked(amounts, RenewBody)

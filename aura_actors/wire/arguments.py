@@ -6,12 +6,14 @@ daemon. Limits are those of the bodies: `checked` judges them. Does not know who
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypedDict, TypeVar
 
 import msgspec
 
 from aura_actors.errors import InvalidValue
+from aura_actors.wire.mismatch import in_words
 from aura_actors.wire.units import parse_duration, parse_size
 
 Size = int | str
@@ -71,15 +73,15 @@ def needs_fields(
 ) -> dict[str, object]:
     """The fields of a `NeedsBody` that say the same as `Needs`. Raises InvalidValue for what no field can say."""
     return given(
-        memoryBytes=size_bytes(memory),
+        memoryBytes=size_bytes(memory, "memory"),
         cpuCores=cpu,
         gpu=_gpu(gpu, gpu_memory),
-        scratchBytes=size_bytes(scratch),
+        scratchBytes=size_bytes(scratch, "scratch"),
         units=None if units is None else table_of(units, "units"),
         providers=_providers(providers),
         priority=priority,
         kind=kind,
-        maxRuntimeSeconds=duration_seconds(max_runtime),
+        maxRuntimeSeconds=duration_seconds(max_runtime, "max_runtime"),
         holdPaths=_paths(hold_paths),
     )
 
@@ -89,19 +91,21 @@ def given(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def size_bytes(size: Size | None) -> int | None:
-    """None where none is named. Raises InvalidValue."""
-    return None if size is None else parse_size(size)
+def size_bytes(size: Size | None, name: str) -> int | None:
+    """None where none is given. Raises InvalidValue that says what it is wrong with: `name`."""
+    with _about(name):
+        return None if size is None else parse_size(size)
 
 
-def duration_seconds(duration: Duration | None) -> float | None:
-    """None where none is named. Raises InvalidValue."""
-    return None if duration is None else parse_duration(duration)
+def duration_seconds(duration: Duration | None, name: str) -> float | None:
+    """None where none is given. Raises InvalidValue as `size_bytes` does."""
+    with _about(name):
+        return None if duration is None else parse_duration(duration)
 
 
 def seconds_of(wait: Duration | None) -> float:
     """How long to wait: not at all for None, as long as it takes for `math.inf`."""
-    return 0.0 if wait is None else math.inf if wait == math.inf else parse_duration(wait)
+    return math.inf if wait == math.inf else duration_seconds(wait, "wait") or 0.0
 
 
 def table_of(given: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -116,7 +120,16 @@ def checked(value: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise InvalidValue(str(error)) from None
+        raise InvalidValue(in_words(str(error))) from None
+
+
+@contextmanager
+def _about(name: str) -> Iterator[None]:
+    """What is wrong with a value is said with the argument's name."""
+    try:
+        yield
+    except InvalidValue as error:
+        raise InvalidValue(str(error), path=name) from None
 
 
 def _gpu(gpu: Gpu, memory: Size | None) -> dict[str, object] | None:
@@ -135,7 +148,9 @@ def _gpu(gpu: Gpu, memory: Size | None) -> dict[str, object] | None:
     if memory is not None:
         asked["memory_bytes"] = memory
     if "memory_bytes" in asked:
-        asked["memory_bytes"] = parse_size(asked["memory_bytes"])
+        asked["memory_bytes"] = size_bytes(
+            asked["memory_bytes"], "gpu.memory_bytes" if memory is None else "gpu_memory"
+        )
     required = asked.setdefault("required", True)
     return {_GPU[name]: value for name, value in asked.items()} | {"preferred": not required}
 

@@ -8,12 +8,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+JOB_ID = r"^(?!\.\.?$)[A-Za-z0-9._:-]+$(?!\n)"
+NAME = r"^(?!\.\.?$)[A-Za-z0-9._-]+$(?!\n)"
+PATH = r"^/[^\x00]*$"
+"""Patterns; `mismatch.py` says them in words."""
+
 JobId = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=128,
-        pattern=r"^(?!\.\.?$)[A-Za-z0-9._:-]+$(?!\n)",
+        pattern=JOB_ID,
         description="Letters, digits and ._:-, but neither . nor .. (clients leave them out of a path)",
     ),
 ]
@@ -23,7 +28,7 @@ Name = Annotated[
     Meta(
         min_length=1,
         max_length=64,
-        pattern=r"^(?!\.\.?$)[A-Za-z0-9._-]+$(?!\n)",
+        pattern=NAME,
         description="Letters, digits and ._-, but neither . nor .. (clients leave them out of a path)",
     ),
 ]
@@ -32,7 +37,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 WaitSeconds = Annotated[float, Meta(ge=0, le=3_600)]
 Cores = Annotated[float, Meta(ge=0, le=100_000)]
 Tokens = Annotated[int, Meta(ge=0, le=2**53)]
-Path = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^/[^\x00]*$")]
+Path = Annotated[str, Meta(min_length=1, max_length=4096, pattern=PATH)]
 Priority = Literal["low", "normal", "high"]
 
 

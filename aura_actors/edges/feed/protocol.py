@@ -10,6 +10,7 @@ from collections.abc import Collection
 import msgspec
 
 from aura_actors.wire import feed as wire
+from aura_actors.wire.mismatch import in_words
 from aura_actors.wire.session import FrameId
 
 
@@ -95,7 +96,7 @@ def _mistake(text: str, number: FrameId | None) -> Mistake:
     member = _MEMBER.match(detail)
     if member and complete:
         steps.append(member["name"])
-    return Mistake("".join(f"/{_escaped(step)}" for step in steps), detail, number)
+    return Mistake("".join(f"/{_escaped(step)}" for step in steps), in_words(detail), number)
 
 
 def _escaped(step: str) -> str:

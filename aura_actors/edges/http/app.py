@@ -26,6 +26,7 @@ from aura_actors.edges.peer import Caller
 from aura_actors.edges.prometheus import Exposition
 from aura_actors.edges.services import Services
 from aura_actors.errors import AuraError
+from aura_actors.wire.mismatch import in_words
 from aura_actors.wire.scopes import Scope
 
 BODY_SECONDS = 10
@@ -122,7 +123,7 @@ def _check_path(operation: Operation, path: dict[str, str]) -> None:
             msgspec.convert(path[name], kind)
         except msgspec.ValidationError as error:
             raise _Unacceptable(
-                problems.problem(422, f"{name} in the path: {error}", kind="invalid-value")
+                problems.problem(422, f"{name} in the path: {in_words(str(error))}", kind="invalid-value")
             ) from None
 
 

@@ -14,6 +14,7 @@ from aura_actors import errors
 from aura_actors.edges.http.api import Answer
 from aura_actors.messages import public
 from aura_actors.wire.admission import Problem
+from aura_actors.wire.mismatch import in_words
 
 TITLES = {
     201: "Granted",
@@ -94,7 +95,7 @@ def from_validation(error: msgspec.ValidationError) -> Answer:
     if unknown:
         pointer += f"/{_escaped(unknown['name'])}"
     where = f" (at {pointer})" if pointer else ""
-    return problem(422, f"{text}{where}", kind="invalid-value", pointer=pointer)
+    return problem(422, f"{in_words(text)}{where}", kind="invalid-value", pointer=pointer)
 
 
 def from_malformed(raw: str | bytes, error: Exception) -> Answer:

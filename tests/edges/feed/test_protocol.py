@@ -76,3 +76,9 @@ JSON = st.recursive(
 def test_any_text_is_a_frame_or_a_mistake(text: str) -> None:
     """Nothing a client writes raises."""
     assert isinstance(decode(text, TOPICS), Subscribe | Unsubscribe | Mistake)
+
+
+def test_a_name_that_is_refused_is_told_what_it_may_be() -> None:
+    mistake = decode('{"type":"acquire","id":1,"jobId":"a b"}', TOPICS)
+    assert isinstance(mistake, Mistake)
+    assert mistake.detail == "Expected letters, digits and ._:-, but neither . nor .."

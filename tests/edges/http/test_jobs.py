@@ -218,3 +218,11 @@ async def test_a_slot_is_released_with_what_the_call_was_like(open_house: Any, d
             m.Release(key="openai/1", secret="s", outcome="throttled", tokens=12),
             m.Release(key="openai/1", secret="s"),
         ]
+
+
+async def test_a_name_that_is_refused_is_told_what_it_may_be(open_house: Any) -> None:
+    async with open_house() as house:
+        body = (await house.client.post(PATH, json={"jobId": "a b"})).json()
+        assert body["detail"] == "Expected letters, digits and ._:-, but neither . nor .. (at /jobId)"
+        body = (await house.client.get(f"{PATH}/a%20b")).json()
+        assert body["detail"] == "jobId in the path: Expected letters, digits and ._:-, but neither . nor .."
