@@ -27,7 +27,7 @@ COMMANDS: Final = {
     "run": """Wait until there is room, then run a command and hold that room until it ends.
 
     The exit status is the command's, as a shell shows it: 128+N after signal N, 126 where it cannot be executed,
-    127 where it is not found. Of a command that never began: 2 wrong option, 65 fits here never, 69 no daemon
+    127 where it is not found. Of a command that never began: 2 wrong option, 65 never fits here, 69 no daemon
     answers, 75 no room within --wait, 128+N signal N while it waited; each with a line on stderr.
     """,
     "top": "Show machine, jobs, cleanup and actors of a running daemon, live. In a pipe: a line per interval.",

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from aura_actors.cli.text import printable, size
+from aura_actors.cli.text import printable
 from aura_actors.wire.admission import Reason
-
-_IN_BYTES = ("memory", "scratch", "gpu_memory")
+from aura_actors.wire.amounts import amount
 
 
 def lines(reasons: Iterable[Reason]) -> list[str]:
@@ -16,6 +15,5 @@ def lines(reasons: Iterable[Reason]) -> list[str]:
 def _amounts(reason: Reason) -> str:
     """How much is short and who has it; dimensions without a size say it in their text."""
     held = f"; held by {', '.join(printable(job) for job in reason.holders)}" if reason.holders else ""
-    if not reason.dimension.startswith(_IN_BYTES):
-        return held
-    return f" (needs {size(reason.needed)}, {size(max(0, reason.available))} left{held})"
+    needed, left = (amount(reason.dimension, value) for value in (reason.needed, max(0, reason.available)))
+    return held if needed is None else f" (needs {needed}, {left} left{held})"

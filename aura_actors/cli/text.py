@@ -2,22 +2,15 @@
 
 from typing import Final
 
+from aura_actors.wire.amounts import readable_size
+
 UNKNOWN: Final = "-"
 """Shown for a value that the machine does not have."""
-
-_STEP: Final = 1024
 
 
 def size(size_bytes: float | None) -> str:
     """About this many bytes: `1.5 GiB`."""
-    if size_bytes is None:
-        return UNKNOWN
-    value = float(size_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(value) < _STEP:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= _STEP
-    return f"{value:.1f} PiB"
+    return UNKNOWN if size_bytes is None else readable_size(size_bytes)
 
 
 def percent(value: float | None) -> str:

@@ -66,7 +66,7 @@ def short(
 
 def too_much(account: Account, needed: int, most: int) -> Shortfall:
     """More than there ever is."""
-    text = f"more {account.name.replace('_', ' ')} than there is even when the machine is idle"
+    text = f"more {account.name.replace('_', ' ')} than this machine has even when idle"
     if account.name == "memory_limit":
         text = "more than the configured memory_limit"
     return Shortfall(dimension=account.name, needed=needed, available=most, external=True, text=text)

@@ -102,3 +102,10 @@ def test_a_value_that_the_daemon_refuses_is_a_wrong_call(daemon: Any, capsys: py
     daemon.answers[ASK] = (422, {"detail": "jobId is taken\nby somebody"})
     assert run(["preflight"]) == 2
     assert capsys.readouterr().err == "aura-actors: jobId is taken\\nby somebody\n"
+
+
+def test_cores_are_told_with_how_many_there_are(daemon: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    cores = {"dimension": "cores", "needed": 64, "available": 2, "shortfall": 62, "holders": [], "external": True}
+    daemon.answers[ASK] = decision("never", cores | {"text": "too much"})
+    run(["preflight", "--cpu", "64"])
+    assert "cores: too much (needs 64, 2 left)" in capsys.readouterr().out

@@ -91,7 +91,7 @@ def test_more_than_there_ever_is_is_told_with_what_there_is() -> None:
     much = say.too_much(memory(0), 900, 800)
     assert (told(much), much.text) == (
         ("memory", 900, 800, (), True),
-        "more memory than there is even when the machine is idle",
+        "more memory than this machine has even when idle",
     )
     budget = say.too_much(Counted("memory_limit", 5), 6, 5)
     assert (told(budget), budget.text) == (

@@ -13,8 +13,8 @@ import msgspec
 
 from aura_actors.client.run.lease import Claim, Needs, NotNow, Report, Tell, Waiting
 from aura_actors.errors import NeverFits
+from aura_actors.wire.amounts import readable_size
 from aura_actors.wire.problems import Reason
-from aura_actors.wire.units import format_size
 
 AGAIN_SECONDS: Final = 1.0
 
@@ -40,10 +40,8 @@ class Local:
         until = time.monotonic() + wait_seconds
         while needed > (room := self._look()).free_bytes:
             if needed > room.most_bytes:
-                raise NeverFits(
-                    f"it fits here never: memory: needs {format_size(needed)} of {format_size(room.most_bytes)}",
-                    reasons=(),
-                )
+                much = f"needs {readable_size(needed)} of {readable_size(room.most_bytes)}"
+                raise NeverFits(f"it never fits here: memory: {much}", reasons=())
             waiting = Waiting(reasons=[_reason(needed, room)])
             tell(waiting)
             if time.monotonic() >= until:

@@ -14,6 +14,7 @@ import msgspec
 from aura_actors.client.run.lease import Claim, Needs, NotNow, Report, Tell, Waiting
 from aura_actors.errors import Conflict, InvalidValue, NeverFits, Unavailable
 from aura_actors.wire.admission import Lease, Ticket
+from aura_actors.wire.amounts import amount
 from aura_actors.wire.problems import Reason
 
 JOBS: Final = "/api/admission/jobs"
@@ -244,11 +245,18 @@ def _text(problem: _Problem) -> str:
     return problem.detail or problem.title
 
 
+def _never(reason: Reason) -> str:
+    needed, most = (amount(reason.dimension, value) for value in (reason.needed, reason.available))
+    much = "" if needed is None else f" (needs {needed} of {most})"
+    return f"{reason.dimension}: {reason.text}{much}"
+
+
 def _refusal(reply: Reply, problem: _Problem, url: str) -> Exception:
     text = _text(problem) or f"{url} answered {reply.status}"
     match reply.status:
         case HTTPStatus.UNPROCESSABLE_ENTITY if problem.type.endswith(_NEVER):
-            return NeverFits(f"it fits here never: {text}", reasons=tuple(problem.reasons))
+            short = "; ".join(map(_never, problem.reasons)) or text
+            return NeverFits(f"it never fits here: {short}", reasons=tuple(problem.reasons))
         case HTTPStatus.UNPROCESSABLE_ENTITY | HTTPStatus.BAD_REQUEST:
             return InvalidValue(text)
         case HTTPStatus.CONFLICT:

@@ -133,6 +133,20 @@ def test_what_will_not_change_is_raised(status: int, problem: dict[str, str], er
         acquired(Script((status, problem)))
 
 
+def test_what_never_fits_is_told_with_how_much_there_is() -> None:
+    def reason(dimension: str, needed: float, available: float) -> dict[str, object]:
+        about = {"dimension": dimension, "needed": needed, "available": available, "shortfall": needed - available}
+        return about | {"holders": [], "external": True, "text": "too much"}
+
+    reasons = [reason("memory", 3 * 2**30, 2**29), reason("cores", 64, 2), reason("gpu", 1, 0)]
+    with pytest.raises(NeverFits) as refused:
+        acquired(Script((422, {"type": "/problems/never-fits", "detail": "no", "reasons": reasons})))
+    assert str(refused.value) == (
+        "it never fits here: memory: too much (needs 3.0 GiB of 512.0 MiB); "
+        "cores: too much (needs 64 of 2); gpu: too much"
+    )
+
+
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_a_server_that_is_no_daemon_is_not_asked_again(status: int) -> None:
     script = Script((status, {"hello": "world"}))

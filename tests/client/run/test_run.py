@@ -1,6 +1,7 @@
 """`aura-actors run`: exit statuses, signals and streams are the command's own, as a shell shows them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -162,7 +163,10 @@ def test_without_a_daemon_it_says_so_and_starts_nothing(tmp_path: Path, start: S
 def test_what_fits_never_is_refused_at_once(aura: Daemon, start: Start) -> None:
     status, _, err = ended(start(aura, "--memory", "100TiB", "--", "true"))
     assert status == 65
-    assert err.startswith("aura-actors: it fits here never: memory")
+    assert err.startswith(
+        "aura-actors: it never fits here: memory: more memory than this machine has even when idle"
+    )
+    assert re.search(r"\(needs [0-9.]+ [PTG]iB of [0-9.]+ [MGT]iB\)$", err.strip())
 
 
 @pytest.mark.parametrize(
@@ -196,7 +200,9 @@ def test_without_a_daemon_it_can_decide_alone(tmp_path: Path, start: Start) -> N
     nobody: Any = Daemon(tmp_path)
     free = {"env": {"AURA_ADMISSION__MEMORY_THRESHOLD_PERCENT": "100"}}
     assert ended(start(nobody, "--no-daemon", "--memory", "1MiB", "--", "sh", "-c", "exit 8"))[0] == 8
-    assert ended(start(nobody, "--no-daemon", "--memory", "100TiB", "--", "true"))[0] == 65
+    status, _, err = ended(start(nobody, "--no-daemon", "--memory", "100TiB", "--", "true"))
+    assert status == 65
+    assert re.match(r"aura-actors: it never fits here: memory: needs 100\.0 TiB of [0-9.]+ [KMGT]iB$", err)
     total = int(Path("/proc/meminfo").read_text().split()[1]) * 1024
     most = str(total - 500 * 1000**2)
     began = time.monotonic()
