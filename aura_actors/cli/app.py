@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter, UnusedCliTokensError
 
 from aura_actors._version import __version__
 from aura_actors.errors import Unavailable, UsageError
@@ -24,15 +24,19 @@ BROKEN_PIPE: Final = 141
 
 COMMANDS: Final = {
     "serve": "Measure, admit, clean up and serve, until SIGTERM or Ctrl-C.",
-    "run": """Wait until there is room, then run a command and hold that room until it ends.
-
-    The exit status is the command's, as a shell shows it: 128+N after signal N, 126 where it cannot be executed,
-    127 where it is not found. Of a command that never began: 2 wrong option, 65 never fits here, 69 no daemon
-    answers, 75 no room within --wait, 128+N signal N while it waited; each with a line on stderr.
-    """,
+    "run": (
+        "Wait until there is room, then run a command and hold that room until it ends.\n\n"
+        "The exit status is the command's, as a shell shows it: 128+N after signal N, 126 where it cannot be "
+        "executed, 127 where it is not found. Of a command that never began: 2 wrong option, 65 never fits here, "
+        "69 no daemon answers, 75 no room within --wait, 128+N signal N while it waited; each with a line on "
+        "stderr."
+    ),
     "top": "Show machine, jobs, cleanup and actors of a running daemon, live. In a pipe: a line per interval.",
     "status": "Show use, reservations, providers and actors of a running daemon.",
-    "preflight": "Ask whether a job would start: exit status 0 would start, 1 would wait, 2 never.",
+    "preflight": (
+        "Ask whether a job would start: exit status 0 would start, 1 would wait, 2 never.\n\n"
+        "Also 2 where an option is wrong, and 3 where no daemon answers; each with a line on stderr."
+    ),
     "drain": "Admit nothing new (on), or begin again (off).",
     "openapi": "Print the OpenAPI document of the HTTP interface.",
 }
@@ -68,7 +72,7 @@ def build() -> App:
         help="Supervised actors that keep a machine doing heavy work usable: measure, admit, clean up, show.",
         version=__version__,
         help_format="plaintext",
-        default_parameter=Parameter(negative=()),
+        default_parameter=Parameter(negative=(), show_default=_default),
         exit_on_error=False,
         print_error=False,
         result_action="return_value",
@@ -91,12 +95,19 @@ def build() -> App:
     return app
 
 
+def _default(value: object) -> object:
+    """What the help says of a default: nothing of a flag, which is not set unless it is given."""
+    return None if value is None or value is False else value
+
+
 def run(arguments: Sequence[str]) -> int:
     """Carry out one command line; the exit status."""
     _accept_any_text()
     try:
         status = build()(list(arguments))
         sys.stdout.flush()
+    except UnusedCliTokensError as error:
+        return _fail(UsageError(f"nothing takes the argument {' '.join(error.unused_tokens or ())}"), WRONG_CALL)
     except (CycloptsError, UsageError) as error:
         return _fail(error, WRONG_CALL)
     except Unavailable as error:

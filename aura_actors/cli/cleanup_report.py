@@ -18,7 +18,8 @@ _PIPE_WIDTH = 120
 def print_tasks(state: CleanupState) -> None:
     """A table of the tasks, and what lies in quarantine."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("Task", "Every", "Next", "Last run", "Outcome", "Removed", "Freed"):
+    table.add_column("Task", no_wrap=True)  # it is copied into the next command
+    for column in ("Every", "Next", "Last run", "Outcome", "Removed", "Freed"):
         table.add_column(column, overflow="fold")
     for task in state.tasks:
         table.add_row(*(Text(text.printable(cell)) for cell in _cells(task)))

@@ -44,7 +44,8 @@ def run(
     job_id: needs.JobId = None,
     kind: needs.Kind = None,
     wait: Annotated[
-        str | None, Parameter(help='How long to wait for room, such as "10m"; 0: not at all. As long as it takes.')
+        str | None,
+        Parameter(help='How long to wait for room, such as "10m"; 0: not at all. Without it, as long as it takes.'),
     ] = None,
     cap: Annotated[
         bool, Parameter(help="Hold it to its memory: 1.1 times what it declared and 8 MiB, then it is killed.")

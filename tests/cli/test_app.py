@@ -45,6 +45,19 @@ def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixtur
     assert " ".join(["Usage: aura-actors", *command]) in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [["run"], ["preflight"], ["top"], ["cleanup", "run"]])
+def test_the_help_names_no_default_of_a_flag_and_fills_its_lines(
+    command: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    run([*command, "--help"])
+    said, _, options = capsys.readouterr().out.partition("╭")
+    assert "[default: False]" not in options
+    assert "[default: None]" not in options
+    paragraphs = [each.splitlines() for each in said.split("\n\n")[1:]]
+    assert all(len(line) > 60 for lines in paragraphs for line in lines[:-1])
+
+
 def test_serve_has_the_options_of_the_interface(capsys: pytest.CaptureFixture[str]) -> None:
     run(["serve", "--help"])
     out = capsys.readouterr().out
@@ -70,7 +83,8 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
         (["serve", "--host", ""], "--host"),
         (["serve", "--host", "0.0.0.0"], "AURA_HTTP__TOKEN"),
         (["serve", "--config", "/no/such/file"], "/no/such/file"),
-        (["serve", "extra"], "extra"),
+        (["serve", "extra"], "nothing takes the argument extra\n"),
+        (["preflight", "--memory", "2", "GiB", "x"], "nothing takes the argument GiB x\n"),
         (["config", "check"], "FILE"),
         (["config", "check", "/no/such/file"], "/no/such/file"),
         (["config", "show", "--config", "/no/such/file"], "/no/such/file"),

@@ -58,6 +58,16 @@ def test_tasks_are_listed_with_their_last_run(house: Any, capsys: pytest.Capture
     assert json.loads(said(capsys)) == STATE
 
 
+def test_the_name_of_a_task_is_whole_where_the_table_is_too_wide(
+    house: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aura_actors.cli.cleanup_report._PIPE_WIDTH", 60)
+    waiting = TASK | {"task": "archived-projects", "deferred": "the processor is in use to 100 %"}
+    house.answers[LIST] = (200, STATE | {"tasks": [waiting]})
+    run(["cleanup", "list"])
+    assert "archived-projects " in said(capsys)
+
+
 def test_a_run_says_what_it_did_and_how_to_undo_it(house: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["cleanup", "run", "temp-files"]) == 0
     assert said(capsys).splitlines() == [
