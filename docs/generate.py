@@ -196,7 +196,8 @@ must allow for that long; where it does not, wait for less and post again.
 
 `POST .../renew` (`{"ttlSeconds": 60}`, new amounts, or no body), `POST .../ready` and `DELETE` need the header
 `Aura-Lease: <leaseId>`; without it, or with another one, 403, and nothing changes. A lease that has ended is 410, so
-releasing twice is harmless. `DELETE` with `Aura-Ticket: <ticket>` gives a place in the queue up.
+releasing twice is harmless. Renew at a third of `ttlSeconds`, and go on trying where nobody answers or the answer is
+503: the lease may be there yet; 410 says that it is gone. `DELETE` with `Aura-Ticket: <ticket>` gives a place in the queue up.
 
 A batch, `{"operations": [{"op": "acquire", ...}, {"op": "renew", "jobId", "leaseId", ...}, {"op": "release", "jobId",
 "leaseId"}, {"op": "preflight", ...}]}`, carries its operations out in order and writes them at once; each has the

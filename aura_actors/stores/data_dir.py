@@ -70,7 +70,7 @@ def claim(path: Path) -> DataDir:
     except BlockingIOError:
         os.close(lock)
         raise AlreadyServed(
-            f"the data directory {path} is in use by another daemon{_holder(path)}; give --data-dir"
+            f"the data directory {path} is in use by another daemon{_holder(path)}; give another one (data_dir, --data-dir)"
         ) from None
     except OSError as error:
         os.close(lock)
