@@ -69,8 +69,9 @@ def claim(path: Path) -> DataDir:
         (path / "pid").write_text(f"{os.getpid()}\n", encoding="ascii")
     except BlockingIOError:
         os.close(lock)
+        advice = "give another one (data_dir, --data-dir)"
         raise AlreadyServed(
-            f"the data directory {path} is in use by another daemon{_holder(path)}; give another one (data_dir, --data-dir)"
+            f"the data directory {path} is in use by another daemon{_holder(path)}; {advice}"
         ) from None
     except OSError as error:
         os.close(lock)

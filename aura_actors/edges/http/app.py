@@ -168,7 +168,7 @@ def _refused(error: HTTPException) -> Response:
     detail = DETAILS.get(status) or error.description or error.name
     headers = {}
     if status == 405 and (allowed := dict(error.get_headers()).get("Allow")):
-        headers = {"Allow": allowed}
+        headers, detail = {"Allow": allowed}, f"this path takes {', '.join(sorted(allowed.split(', ')))}"
     elif status in UNREAD:
         headers = {"Connection": "close"}
     return _response(problems.problem(status, detail, headers=headers))

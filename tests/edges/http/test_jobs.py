@@ -226,3 +226,10 @@ async def test_a_name_that_is_refused_is_told_what_it_may_be(open_house: Any) ->
         assert body["detail"] == "Expected letters, digits and ._:-, but neither . nor .. (at /jobId)"
         body = (await house.client.get(f"{PATH}/a%20b")).json()
         assert body["detail"] == "jobId in the path: Expected letters, digits and ._:-, but neither . nor .."
+
+
+async def test_a_wrong_method_is_told_the_right_ones(open_house: Any) -> None:
+    async with open_house() as house:
+        answer = await house.client.put(f"{PATH}/a", json={})
+        assert answer.status_code == 405
+        assert answer.json()["detail"] == "this path takes DELETE, GET, HEAD"
