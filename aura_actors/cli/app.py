@@ -120,7 +120,7 @@ def run(arguments: Sequence[str]) -> int:
         if error.errno != errno.ENOSPC:
             raise
         _discard_output()
-        return _fail(error, 1)
+        return _fail(OSError(f"the output cannot be written: {error.strerror}"), 1)
     return status if isinstance(status, int) else 0
 
 

@@ -220,6 +220,22 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     assert process.returncode == 141
 
 
+def test_a_full_disk_is_said_in_one_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "aura_actors", "openapi"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "aura-actors: the output cannot be written: No space left on device\n",
+    )
+
+
 def test_a_terminal_without_unicode_shows_something_else() -> None:
     shown = started("config", "show", AURA_HTTP__UNIX="/run/☃.sock", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert (shown.returncode, shown.stderr) == (0, "")
