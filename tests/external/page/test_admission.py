@@ -45,7 +45,7 @@ def test_a_real_load_moves_the_gauges_and_the_queue_says_why_each_waits(
         place = page.locator("#queue > li")
         expect(place).to_contain_text("render-4", timeout=10_000)
         expect(place.locator(".reasons")).to_contain_text("all 3 job slots are taken")
-        expect(place).to_contain_text(re.compile(r"waits for [2-9] s"), timeout=10_000)
+        expect(place).to_contain_text(re.compile(r"waited [2-9] s"), timeout=10_000)
         page.locator("#jobs tr", has_text="render-2").get_by_role("button", name="Revoke").click()
         page.get_by_role("dialog").get_by_role("button", name="End it").click()
         expect(page.locator("#toasts")).to_contain_text("The lease of render-2 has ended.")

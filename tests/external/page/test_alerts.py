@@ -34,7 +34,7 @@ async def test_an_alert_is_shown_while_it_lasts_and_for_a_while_after(browser: "
         expect(page).to_have_title("(1) Aura Actors")
         machine.available_bytes = 600
         expect(alert).to_contain_text("Memory is back at 40 %", timeout=10_000)
-        expect(alert).to_contain_text("over since")
+        expect(alert).to_contain_text("over for")
         expect(page.locator("#happenings li")).to_have_count(2)
 
     surroundings = Surroundings(collectors=machine.collectors)

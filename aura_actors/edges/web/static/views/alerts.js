@@ -26,7 +26,7 @@ export function drawAlerts({ active }) {
   list($("alerts"), "t-alert", shown, (fields, alert, item) => {
     mark(item, "data-cleared", String(Boolean(alert.clearedAt)));
     put(fields.text, sentence(alert.text));
-    put(fields.since, alert.clearedAt ? `over since ${duration(-secondsTo(alert.clearedAt))}`
+    put(fields.since, alert.clearedAt ? `over for ${duration(-secondsTo(alert.clearedAt))}`
       : `for ${duration(-secondsTo(alert.raisedAt))}`);
   }, { key: ({ name }) => name });
 }

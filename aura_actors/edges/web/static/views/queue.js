@@ -22,7 +22,7 @@ export function drawQueue({ queue, queuedJobs }) {
     put(fields.about, [place.kind, place.owner !== "anonymous" && place.owner, place.priority !== "normal" && place.priority]
       .filter(Boolean).join(" · "));
     put(fields.needs, `needs ${bytes(place.memoryBytes)}`);
-    put(fields.waited, `waits for ${duration((nowMs() - seen.get(place.jobId)) / 1_000)}`);
+    put(fields.waited, `waited ${duration((nowMs() - seen.get(place.jobId)) / 1_000)}`);
     put(fields.state, place.protected ? "room is kept for it" : place.attended ? "" : "nobody attends it now");
     list(fields.reasons, "t-text", place.reasons, (_, reason, item) => put(item, reason.text));
   }, { key: ({ jobId }) => jobId, made: (fields, place) => {
