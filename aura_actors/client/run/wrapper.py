@@ -82,6 +82,8 @@ class _Run:
             self._keeper.keep(self._lost)
             status = self._watch()
             report = self._report()
+            if report.oom_killed:
+                self._screen.say("the kernel killed a process of the command for want of memory")
         except _Left as left:
             status = left.status
             self._drop()

@@ -130,6 +130,7 @@ def test_a_cap_ends_a_liar_alone(aura: Daemon, start: Start, delegated: dict[str
     status, out, err = ended(liar)
     assert (status, out) == (137, "")
     assert "hard cap " in err
+    assert "aura-actors: the kernel killed a process of the command for want of memory\n" in err
     assert ended(honest)[0] == 0
     assert until(lambda: aura.kind("liar"))["kills"] == 1
     assert aura.kind("liar")["reserveBytes"] == 96 * MIB
