@@ -213,7 +213,7 @@ class QueuedJob(Wire, frozen=True, kw_only=True):
     """What is in the way now."""
 
 
-class Jobs(Wire, frozen=True, kw_only=True):
+class Jobs(Wire, frozen=True, kw_only=True, omit_defaults=True):
     """`GET /api/admission/jobs`."""
 
     active: list[ActiveJob]
@@ -221,7 +221,7 @@ class Jobs(Wire, frozen=True, kw_only=True):
     queue: list[QueuedJob]
     """Jobs that wait, the next one first."""
     draining: bool = False
-    """Nothing new is admitted, because an operator said so."""
+    """Nothing new is admitted, because an operator said so; only there while that is so."""
 
 
 class MemoryBooks(Wire, frozen=True, kw_only=True):
