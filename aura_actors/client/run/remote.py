@@ -15,7 +15,8 @@ from aura_actors.client.run.lease import Claim, Needs, NotNow, Report, Tell, Wai
 from aura_actors.errors import Conflict, InvalidValue, NeverFits, Unavailable
 from aura_actors.wire.admission import Lease, Ticket
 from aura_actors.wire.amounts import amount
-from aura_actors.wire.problems import Reason
+from aura_actors.wire.health import Health
+from aura_actors.wire.problems import Problem, Reason
 
 JOBS: Final = "/api/admission/jobs"
 HEALTH: Final = "/health/live"
@@ -96,7 +97,12 @@ class Remote:
     def acquire(self, needs: Needs, wait_seconds: float, tell: Tell) -> Claim:
         """As `Keeper.acquire`. A daemon that was heard once is waited for; one that never was is not there."""
         shortest, longest = HEARD_SECONDS
-        self._transport.send("GET", HEALTH, within_seconds=min(max(shortest, wait_seconds), longest))
+        greeting = self._transport.send("GET", HEALTH, within_seconds=min(max(shortest, wait_seconds), longest))
+        if not _is_ours(greeting):
+            raise _NotUnderstood(
+                f"no daemon answers at {self._transport.url}: "
+                f"whoever does answered {greeting.status}, and not as an aura daemon does; is it the right --url?"
+            )
         body: dict[str, object] = dict(needs)
         until = self._clock() + wait_seconds
         poll_seconds, doubts = FIRST_POLL_SECONDS, ""
@@ -232,6 +238,16 @@ def _may_change(status: int) -> bool:
     return status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT) or status >= 500
 
 
+def _is_ours(greeting: Reply) -> bool:
+    """Whether a daemon answered `GET /health/live`. A problem document is one as well: of a foreign Host, say."""
+    try:
+        if greeting.status == HTTPStatus.OK:
+            return msgspec.json.decode(greeting.content, type=Health).status == "live"
+        return msgspec.json.decode(greeting.content, type=Problem).status == greeting.status
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+
+
 def _problem(reply: Reply) -> _Problem:
     if reply.status < HTTPStatus.BAD_REQUEST:
         return _Problem()
@@ -263,6 +279,8 @@ def _refusal(reply: Reply, problem: _Problem, url: str) -> Exception:
             return Conflict(text)
         case HTTPStatus.UNAUTHORIZED:
             return Unavailable(f"the daemon at {url} wants another token: set AURA_TOKEN or pass --token-file")
-        case HTTPStatus.FORBIDDEN | HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
-            return Unavailable(f"{url} answered {reply.status}: {text}")
-    return NotNow(text)
+        case HTTPStatus.GONE:
+            return NotNow(text)
+        case status if _may_change(status):
+            return NotNow(text)
+    return Unavailable(f"{url} answered {reply.status}: {text}")

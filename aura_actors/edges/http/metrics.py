@@ -10,17 +10,10 @@ from aura_actors.wire import metrics as wire
 from aura_actors.wire.actors import Actors
 from aura_actors.wire.admission import Problem
 from aura_actors.wire.alerts import Alerts
-from aura_actors.wire.metrics import Wire
+from aura_actors.wire.health import Health
 
 metrics = Operations("metrics")
 health = Operations("health")
-
-
-class Health(Wire, frozen=True, kw_only=True):
-    """The state in one word: `live` or `ready`."""
-
-    status: str
-    """The word."""
 
 
 def _cached(call: Call, topic: str) -> Answer:

@@ -27,7 +27,7 @@ TICKET = {
     "expiresAt": "2026-01-01T00:00:30Z",
 }  # fmt: skip
 NEEDS = {"jobId": "a", "memoryBytes": 5, "pid": 7, "cgroup": "/g"}
-HEALTHY: tuple[int, Any] = (200, {})
+HEALTHY: tuple[int, Any] = (200, {"status": "live"})
 
 
 class Script:
@@ -126,11 +126,13 @@ def test_a_daemon_that_was_never_heard_is_not_there() -> None:
         (401, {}, Unavailable),
         (403, {"detail": "scope"}, Unavailable),
         (404, {}, Unavailable),
+        (421, {"detail": "another host"}, Unavailable),
     ],
 )
 def test_what_will_not_change_is_raised(status: int, problem: dict[str, str], error: type[Exception]) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error) as raised:
         acquired(Script((status, problem)))
+    assert isinstance(raised.value, NotNow) == (error is NotNow)
 
 
 def test_what_never_fits_is_told_with_how_much_there_is() -> None:
@@ -153,6 +155,29 @@ def test_a_server_that_is_no_daemon_is_not_asked_again(status: int) -> None:
     with pytest.raises(Unavailable, match="http://there answered something that this version does not know"):
         acquired(script)
     assert len(script.bodies) == 1
+
+
+@pytest.mark.parametrize("wait_seconds", [0.0, 5.0])
+@pytest.mark.parametrize(
+    "greeting", [(200, {"status": "UP"}), (404, {}), (501, "<html>"), (503, {"detail": "busy"})]
+)
+def test_who_is_no_daemon_is_told_by_its_greeting(greeting: tuple[int, Any], wait_seconds: float) -> None:
+    script = Script()
+    script.answers[0] = greeting
+    with pytest.raises(
+        Unavailable, match=f"no daemon answers at http://there: .* answered {greeting[0]}"
+    ) as raised:
+        acquired(script, wait_seconds=wait_seconds)
+    assert not isinstance(raised.value, NotNow)
+    assert not script.bodies
+
+
+def test_a_daemon_that_turns_us_away_by_our_host_says_so_itself() -> None:
+    foreign = {"type": "/problems/x", "title": "Misdirected Request", "status": 421, "detail": "another host"}
+    script = Script((421, foreign))
+    script.answers[0] = (421, foreign)
+    with pytest.raises(Unavailable, match="another host"):
+        acquired(script)
 
 
 def test_a_daemon_that_hangs_keeps_nobody_who_waits_no_longer() -> None:

@@ -1,11 +1,14 @@
 """`aura-actors run`: exit statuses, signals and streams are the command's own, as a shell shows them."""
 
+import http.server
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+import types
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +161,23 @@ def test_without_a_daemon_it_says_so_and_starts_nothing(tmp_path: Path, start: S
     assert err.startswith("aura-actors: no daemon answers at http://127.0.0.1:")
     assert err.count("\n") == 1
     assert not (tmp_path / "trace").exists()
+
+
+class _Another(http.server.SimpleHTTPRequestHandler):
+    """A server on the port that is none of ours: 404 to a GET, 501 to a POST."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_that_is_none_of_ours_is_no_daemon(start: Start) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Another) as server:
+        threading.Thread(target=server.serve_forever).start()
+        other = types.SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}")
+        status, out, err = ended(start(other, "--wait", "0", "--", "echo", "begun"))
+        server.shutdown()
+    assert (status, out, err.count("\n")) == (69, "", 1)
+    assert err.startswith(f"aura-actors: no daemon answers at {other.url}: ")
 
 
 def test_what_fits_never_is_refused_at_once(aura: Daemon, start: Start) -> None:
