@@ -32,6 +32,8 @@ AT_ONCE_SECONDS: Final = 1.0
 """For the answer of a daemon that admits nothing: it holds no question."""
 GRACE_SECONDS: Final = 1.0
 """Since a question was asked, for an answer that comes at once, though its caller is cancelled."""
+OVERDUE_SECONDS: Final = 3.0
+"""Beyond the wait that a caller named, for the daemon to say how it ended: if it hangs, nobody waits longer."""
 LEAVE_SECONDS: Final = 5.0
 """For the daemon to take back what a cancelled caller may have got."""
 
@@ -51,6 +53,11 @@ class Patience:
     def left(self) -> float:
         """Seconds that the daemon may be asked to wait."""
         return max(0.0, self._ends_at - anyio.current_time())
+
+    def within(self, asked_seconds: float) -> float:
+        """Seconds that the answer may take to a question which the daemon was asked to hold for so long."""
+        patient = asked_seconds + ANSWER_SECONDS
+        return min(patient, self.left() + OVERDUE_SECONDS) if self._waits else patient
 
     def answered(self) -> None:
         """The daemon is there, and admits."""
@@ -112,7 +119,7 @@ class Asking(Generic[Body, Grant]):
         while True:
             seconds = min(patience.left(), self._poll_seconds)
             try:
-                answer = await self._ask(body, seconds)
+                answer = await self._ask(body, seconds, patience.within(seconds))
             except Unavailable as error:
                 if not await patience.again(error):
                     raise
@@ -123,9 +130,8 @@ class Asking(Generic[Body, Grant]):
             if patience.left() <= 0:
                 await self._leave(answer, wait_seconds)
 
-    async def _ask(self, body: Body, wait_seconds: float) -> httpx2.Response:
+    async def _ask(self, body: Body, wait_seconds: float, within: float) -> httpx2.Response:
         asked = msgspec.structs.replace(body, wait_seconds=wait_seconds)
-        within = wait_seconds + ANSWER_SECONDS
         return await self._calls.ask("POST", self._path, body=asked, within=within, waits=wait_seconds > 0)
 
     async def _leave(self, answer: httpx2.Response, wait_seconds: float) -> None:
@@ -140,7 +146,7 @@ class Asking(Generic[Body, Grant]):
     async def _give_up(self, place: wire.Ticket) -> None:
         secret = {"Aura-Ticket": place.ticket}
         try:
-            await self._calls.ask("DELETE", f"{self._path}/{place.job_id}", secret=secret, within=LEAVE_SECONDS)
+            await self._calls.ask("DELETE", f"{self._path}/{place.job_id}", secret=secret, within=OVERDUE_SECONDS)
         except AuraError:  # it is not there any more, or runs out: nobody waits in it
             return
 
@@ -160,7 +166,7 @@ class Asking(Generic[Body, Grant]):
 
     async def _forsake(self, body: Body) -> None:
         """The same question again has the same answer, this time with its secret."""
-        answer = await self._ask(body, 0)
+        answer = await self._ask(body, 0, ANSWER_SECONDS)
         if answer.status_code == HTTPStatus.ACCEPTED:
             await self._give_up(decoded(answer.content, wire.Ticket))
         else:

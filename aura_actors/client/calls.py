@@ -47,7 +47,8 @@ class Calls:
     ) -> httpx2.Response:
         """The answer, if it is one of success. Raises what the problem document names, or `Unreachable`.
 
-        `waits`: the daemon may take its time, and nobody else waits for it to answer.
+        `waits`: the daemon may take its time, and nobody else waits for it to answer; `within` is then for all of
+        it, else for each step.
         """
         headers = dict(secret or {})
         content = None
@@ -58,12 +59,13 @@ class Calls:
         url = self._address.url
         turn: AbstractAsyncContextManager[object] = nullcontext() if waits else self._turns
         try:
-            async with turn, self._connection() as client:
-                answer = await client.request(method, path, content=content, headers=headers, timeout=timeout)
+            with anyio.fail_after(within if waits else None):
+                async with turn, self._connection() as client:
+                    answer = await client.request(method, path, content=content, headers=headers, timeout=timeout)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise Unreachable(f"no daemon answers at {url}: {reason_of(error)}") from error
-        except httpx2.TimeoutException as error:
-            raise Unreachable(f"the daemon at {url} did not answer within {within:g} s", sent=True) from error
+        except (httpx2.TimeoutException, TimeoutError) as error:
+            raise Unreachable(f"the daemon at {url} did not answer within {within:.3g} s", sent=True) from error
         except httpx2.HTTPError as error:
             raise Unreachable(f"the connection to {url} was lost: {reason_of(error)}", sent=True) from error
         if answer.status_code >= HTTPStatus.MULTIPLE_CHOICES:

@@ -26,6 +26,8 @@ from aura_actors.wire import session as wire
 from aura_actors.wire.arguments import Duration, Needs, checked, seconds_of
 
 ANSWER_SECONDS: Final = 15.0
+OVERDUE_SECONDS: Final = 3.0
+"""For the last answer to a question that is waited for no longer."""
 LEAVE_SECONDS: Final = 5.0
 MAX_WAIT_SECONDS: Final = 3600.0
 """Of one question; asking again keeps the place."""
@@ -178,7 +180,8 @@ class Session:
                     await question.answered.wait()
                 if not question.answered.is_set():
                     await self._send(wire.Leave(id=frame.id))
-            return await self._answer(question, wire.Granted, waited_seconds=wait_seconds)
+            within = OVERDUE_SECONDS if frame.wait_seconds else ANSWER_SECONDS
+            return await self._answer(question, wire.Granted, within=within, waited_seconds=wait_seconds)
         except anyio.get_cancelled_exc_class():
             undoing = self._tasks.begin(lambda: self._undo(frame, question))
             with anyio.move_on_after(LEAVE_SECONDS, shield=True):
@@ -238,12 +241,15 @@ class Session:
             )
         await self._socket.send(text.decode())
 
-    async def _answer(self, question: _Question, kind: type[A], *, waited_seconds: float = 0) -> A:
-        with anyio.move_on_after(ANSWER_SECONDS):
+    async def _answer(
+        self, question: _Question, kind: type[A], *, within: float | None = None, waited_seconds: float = 0
+    ) -> A:
+        within = ANSWER_SECONDS if within is None else within
+        with anyio.move_on_after(within):
             await question.answered.wait()
         match question.answer:
             case None:
-                raise Unreachable(f"the daemon did not answer within {ANSWER_SECONDS:g} s", sent=True)
+                raise Unreachable(f"the daemon did not answer within {waited_seconds + within:.3g} s", sent=True)
             case AuraError() as error:
                 raise error
             case wire.Left():

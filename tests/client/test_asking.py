@@ -106,6 +106,38 @@ def test_who_does_not_wait_is_told_at_once(run: Run) -> None:
     assert run(play, [problem(503, "unavailable")], program) == 1
 
 
+@pytest.mark.parametrize("drips", [False, True], ids=["nothing", "an answer without an end"])
+@pytest.mark.parametrize("verb", ["reserve", "provider"])
+def test_a_daemon_that_hangs_keeps_nobody_longer_than_the_wait_that_was_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, verb: str, drips: bool
+) -> None:
+    monkeypatch.setattr(asking, "OVERDUE_SECONDS", 0.3)
+
+    async def hang(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            while drips:
+                await stream.send(b"H")
+                await anyio.sleep(0.05)
+            await anyio.sleep_forever()
+
+    async def program() -> None:
+        async with (
+            await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(listener.serve, hang)
+            url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+            with anyio.fail_after(5):
+                async with aura_actors.connect(url) as aura:
+                    with pytest.raises(Unreachable, match=r"did not answer within 0\.[34]"):
+                        async with getattr(aura, verb)("a", pid=None, wait=0.1):
+                            pytest.fail("it was granted")
+            group.cancel_scope.cancel()
+
+    run(program)
+
+
 def test_an_answer_of_somebody_else_is_one_sentence(run: Run) -> None:
     async def program(url: str) -> None:
         with pytest.raises(Unavailable, match="500, and not as an aura daemon"):
