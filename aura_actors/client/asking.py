@@ -117,12 +117,13 @@ class Asking(Generic[Body, Grant]):
     async def _until_granted(self, body: Body, wait_seconds: float) -> Grant:
         patience = Patience(wait_seconds)
         while True:
-            seconds = min(patience.left(), self._poll_seconds)
+            seconds, asked_at = min(patience.left(), self._poll_seconds), anyio.current_time()
             try:
                 answer = await self._ask(body, seconds, patience.within(seconds))
             except Unavailable as error:
                 if not await patience.again(error):
                     raise
+                self._calls.absence.goes_on(error, asked_at)
                 continue
             patience.answered()
             if answer.status_code != HTTPStatus.ACCEPTED:

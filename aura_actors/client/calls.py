@@ -13,6 +13,7 @@ import anyio
 import httpx2
 import msgspec
 
+from aura_actors.client.absence import Absence
 from aura_actors.client.address import CONNECT_SECONDS, Address
 from aura_actors.client.answers import decoded, error_of
 from aura_actors.client.trust import reason_of
@@ -34,6 +35,8 @@ class Calls:
         self._address = address
         self._idle: list[httpx2.AsyncClient] = []
         self._turns = anyio.Semaphore(AT_ONCE)
+        self.absence = Absence()
+        """Of the daemon, as far as these requests tell."""
 
     async def ask(
         self,
@@ -70,6 +73,7 @@ class Calls:
             raise Unreachable(f"the connection to {url} was lost: {reason_of(error)}", sent=True) from error
         if answer.status_code >= HTTPStatus.MULTIPLE_CHOICES:
             raise error_of(answer.status_code, answer.content, url=url)
+        self.absence.is_over()
         return answer
 
     async def get(self, path: str, kind: type[T]) -> T:

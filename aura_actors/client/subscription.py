@@ -12,6 +12,7 @@ from typing import Final, Self
 import anyio
 import msgspec
 
+from aura_actors.client.absence import Absence
 from aura_actors.client.websocket import WebSocket
 from aura_actors.errors import InvalidValue, Unavailable, Unreachable
 from aura_actors.wire import feed as wire
@@ -47,6 +48,7 @@ class Frames:
         self._was_connected = False
         self._closed = False
         self._pause = AGAIN_SECONDS[0]
+        self._absence = Absence()
         self.trouble: str | None = None
         """Why there is no connection now, in a sentence; None while there is one, and before the first."""
 
@@ -62,9 +64,8 @@ class Frames:
             except Unreachable as error:
                 if not self._was_connected:
                     raise
-                self.trouble = str(error)
                 await self._disconnect()
-                await self._rest()
+                await self._rest(error)
                 continue
             except msgspec.DecodeError as error:
                 raise Unavailable(f"the feed said something that this version does not know: {error}") from error
@@ -98,8 +99,7 @@ class Frames:
             except Unavailable as error:
                 if not self._was_connected:
                     raise
-                self.trouble = str(error)
-                await self._rest()
+                await self._rest(error)
         try:
             await socket.send(self._subscription())
         except BaseException:  # cancelled before it went out: a connection without it would say nothing for ever
@@ -108,11 +108,14 @@ class Frames:
         self._socket = socket
         self._was_connected = True
         self.trouble = None
+        self._absence.is_over()
         return socket
 
-    async def _rest(self) -> None:
+    async def _rest(self, why: Unavailable) -> None:
+        self.trouble, since = str(why), anyio.current_time()
         await anyio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311 - spreads clients, hides nothing
         self._pause = min(2 * self._pause, AGAIN_SECONDS[1])
+        self._absence.goes_on(why, since)
 
     def _subscription(self) -> str:
         frame = wire.Subscribe(

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 import aura_actors
-from aura_actors.client import Frames
+from aura_actors.client import Frames, absence
 from aura_actors.errors import InvalidValue
 from tests.client.conftest import Daemon, until
 
@@ -90,8 +90,11 @@ def test_a_subscription_goes_on_with_the_next_daemon(run: Run, open_daemon: Call
     run(program)
 
 
-def test_a_subscription_says_why_there_is_no_connection(open_daemon: Callable[..., Daemon]) -> None:
+def test_a_subscription_says_why_there_is_no_connection(
+    open_daemon: Callable[..., Daemon], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     daemon = open_daemon()
+    monkeypatch.setattr(absence, "SAY_AFTER_SECONDS", 0.05)
 
     async def program() -> None:
         async with aura_actors.connect(daemon.url) as aura, anyio.create_task_group() as group:
@@ -105,13 +108,19 @@ def test_a_subscription_says_why_there_is_no_connection(open_daemon: Callable[..
             async def troubled() -> bool:
                 return "no daemon answers" in (frames.trouble or "")
 
+            async def told() -> bool:
+                return bool(caplog.records)
+
             await until(troubled)
+            await until(told)
             await anyio.to_thread.run_sync(daemon.start)
 
             async def at_ease() -> bool:
                 return frames.trouble is None
 
             await until(at_ease)
+            (said,) = caplog.records
+            assert "asking again" in said.getMessage()
 
     anyio.run(program, backend="trio")
 

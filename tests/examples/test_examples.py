@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -18,12 +19,21 @@ __all__ = ["daemon"]
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def run(daemon: Daemon | str, *command: str) -> subprocess.CompletedProcess[str]:
+def start(daemon: Daemon | str, *command: str) -> "subprocess.Popen[str]":
     environ = {**os.environ, "AURA_URL": daemon if isinstance(daemon, str) else daemon.url}
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, str(EXAMPLES / command[0]), *command[1:]],
-        env=environ, capture_output=True, text=True, timeout=50, check=False,
+        env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+
+
+def run(daemon: Daemon | str, *command: str) -> subprocess.CompletedProcess[str]:
+    with start(daemon, *command) as process:
+        try:
+            out, err = process.communicate(timeout=50)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def test_the_job_runner_runs_each_command_when_there_is_room(daemon: Daemon, tmp_path: Path) -> None:
@@ -54,6 +64,31 @@ def test_the_job_runner_takes_any_argument_and_says_how_the_worst_one_ended(daem
     done = run(daemon, "job_runner.py", "--memory", "1MiB", "--", str(tmp_path / "missing"), "one")
     assert done.returncode == 125
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["job_runner.py", "true", "one", "two"],
+        ["render_queue.py", "true", "true"],
+        ["llm_caller.py", "http://there", "one", "two"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_whoever_waits_for_a_daemon_that_is_not_there_says_so_in_one_line(command: list[str]) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        with start(url, *command) as waiting:
+            assert waiting.stderr is not None
+            patience = threading.Timer(20, waiting.kill)
+            patience.start()
+            said = waiting.stderr.readline()
+            patience.cancel()
+            waiting.kill()
+            rest = waiting.stderr.read()
+    assert said.startswith(f"no daemon answers at {url}: ")
+    assert (said.count("asking again"), rest) == (1, "")
 
 
 def test_the_monitoring_loop_prints_a_line_each_time(daemon: Daemon) -> None:

@@ -3,6 +3,7 @@
 Owns the subscription, through the client SDK as any program has it. Draws nothing.
 """
 
+import logging
 import time
 from collections.abc import Iterable
 
@@ -11,7 +12,7 @@ import msgspec
 
 from aura_actors.cli.top.screen import Connection
 from aura_actors.cli.top.state import TOPICS, State, remembered, take
-from aura_actors.client import Aura, Frames
+from aura_actors.client import Aura, Frames, absence
 from aura_actors.errors import Unavailable, UsageError
 from aura_actors.wire.metrics import History, SystemMetrics
 
@@ -42,6 +43,7 @@ class Watch:
     async def _follow(self, aura: Aura, interval_seconds: float) -> None:
         async with aura.subscribe(*TOPICS, interval=interval_seconds) as frames:
             self._frames = frames
+            absence.log.addHandler(logging.NullHandler())  # `connection` says it, and stderr may be the screen
             async for frame in frames:
                 try:
                     self.state = take(self.state, frame, time.monotonic())
