@@ -17,6 +17,7 @@ from aura_actors.config import Settings
 from aura_actors.config.certificate import Certificate, read_certificate
 from aura_actors.edges.http import page
 from aura_actors.runtime.held import Held, hold
+from aura_actors.runtime.lent_threads import default_threads_lent
 from aura_actors.runtime.library import Runtime
 from aura_actors.runtime.parts import Parts, Surroundings
 from aura_actors.stores.data_dir import claim
@@ -49,10 +50,8 @@ async def open_runtime(
     try:
         parts = Parts(settings, held, sockets, surroundings or Surroundings(), certificate)
         stopping = trio.Event()
-        default_threads = trio.to_thread.current_default_thread_limiter()
-        size_before = default_threads.total_tokens
         try:
-            with parts.pauses.watching():
+            with default_threads_lent(), parts.pauses.watching():
                 async with trio.open_nursery() as nursery:
                     await nursery.start(partial(_supervise, parts, stopping))
                     runtime = Runtime(parts)
@@ -70,7 +69,6 @@ async def open_runtime(
             if bare is None:
                 raise
         finally:
-            default_threads.total_tokens = size_before  # the program's own, which the tuner resized
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(parts.audit.close, limiter=own_thread)
     finally:

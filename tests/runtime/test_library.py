@@ -48,6 +48,29 @@ async def test_a_reservation_lasts_as_long_as_its_block(tmp_path: Path) -> None:
         assert runtime.utilization().total_reserved_memory_bytes == 0
 
 
+@pytest.mark.parametrize("first", [0, 1])
+async def test_a_program_has_its_own_number_of_threads_back_after_two_runtimes(tmp_path: Path, first: int) -> None:
+    """In whatever order they end, and whatever their tuners made of it."""
+    limiter = trio.to_thread.current_default_thread_limiter()
+    before = limiter.total_tokens
+    ends, ended = [trio.Event(), trio.Event()], [trio.Event(), trio.Event()]
+
+    async def run(number: int, *, task_status: trio.TaskStatus[None]) -> None:
+        async with open_runtime(settings(tmp_path / str(number))):
+            task_status.started()
+            await ends[number].wait()
+        ended[number].set()
+
+    async with trio.open_nursery() as nursery:
+        for number in (0, 1):
+            await nursery.start(run, number)
+            limiter.total_tokens = 17 + number
+        for number in (first, 1 - first):
+            ends[number].set()
+            await ended[number].wait()
+    assert limiter.total_tokens == before
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError(), SystemExit(3), KeyboardInterrupt()])
 async def test_what_escapes_from_the_block_comes_out_bare(tmp_path: Path, error: BaseException) -> None:
     """A status of `sys.exit` is the program's, and a refusal can be caught by its name."""
