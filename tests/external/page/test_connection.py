@@ -47,6 +47,37 @@ def test_the_charts_begin_with_what_happened_before_the_page_was_opened(
     browser.visit(served.url, look)
 
 
+def test_history_that_did_not_come_is_asked_for_again_and_each_time_later(
+    browser: "Browser", served: "Daemon"
+) -> None:
+    browser.forgiven = ("ERR_FAILED", "status of 503")
+    asked_at: list[float] = []
+
+    def answer(route: Route) -> None:
+        asked_at.append(time.monotonic())
+        if len(asked_at) == 1:
+            route.abort()
+        elif len(asked_at) < 4:
+            route.fulfill(status=503, json={"detail": "not now"})
+        else:
+            route.continue_()
+
+    def look(page: Page) -> None:
+        page.wait_for_load_state("networkidle")
+        page.route("**/api/metrics/history?*", answer)
+        page.reload()
+        live(page)
+        settles(page, "async () => (await import('./static/state.js')).timeline.size >= 12", True)
+        page.wait_for_timeout(1_500)
+
+    while len(served.ask("GET", "api/metrics/history").json()["entries"]) < 12:
+        time.sleep(0.1)
+    browser.visit(served.url, look)
+    first, second, third, fourth = asked_at  # until it came, and no longer
+    assert fourth - third > third - second > 0.9
+    assert second - first > 0.9
+
+
 def test_what_a_token_opens_is_asked_again_where_the_question_was_lost(
     browser: "Browser", served: "Daemon"
 ) -> None:

@@ -33,10 +33,13 @@ const VIEWS = {
   actors: [drawActors],
 };
 const WINDOWS_MS = [5 * 60_000, 15 * 60_000];
+const AT_ONCE = { atMs: 0, pauseMs: 1_000 }; // when history that did not come is asked for again, and the pause then
+const LONGEST_PAUSE_MS = 60_000;
 
 let asked = false;
 let epoch = null;
 let missed = true; // the timeline lacks what happened while we were not connected
+let again = AT_ONCE;
 let unanswered = false; // what the token opens was asked, and nobody said
 
 function redraw() {
@@ -67,7 +70,7 @@ function take(frame) {
       sampled(data.timestamp, ts);
       timeline.push(...moment(data), gapMs());
       $("age").title = `sample ${data.seq} of ${data.timestamp}`;
-      if (missed) fill();
+      if (missed && performance.now() >= again.atMs) fill();
       if (unanswered) learnScopes();
     }
   }
@@ -86,6 +89,7 @@ const feed = new Feed({
   onState: ({ state }) => {
     if (state === "live") {
       missed = true;
+      again = AT_ONCE;
       learnScopes();
     }
     redraw();
@@ -95,7 +99,14 @@ const feed = new Feed({
 
 async function fill() {
   missed = false;
-  if (await loadHistory()) redraw();
+  const { pauseMs } = again;
+  if (await loadHistory()) {
+    again = AT_ONCE;
+    redraw();
+    return;
+  }
+  missed = true; // with a later sample again
+  again = { atMs: performance.now() + pauseMs, pauseMs: Math.min(2 * pauseMs, LONGEST_PAUSE_MS) };
 }
 
 async function learnScopes() {
