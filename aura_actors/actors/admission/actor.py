@@ -83,7 +83,7 @@ class Admission(Actor[m.AdmissionMessage]):
         self._waits: list[tuple[str, m.Turn | None, str | None]] = []
         """Of this step: who waits for which place, over which connection, once it is written."""
         self._snapshot_seen = 0
-        self._writing = Writing(limiter)
+        self._writing = Writing(limiter, environment.clock)
         self._armed = False
         self._slots_numbered = 0
         self._context: Context[m.AdmissionMessage]
