@@ -141,7 +141,8 @@ class Books:
         spec = lease.spec if resize is None else resize.of(lease.spec)
         if spec != lease.spec:
             lease = self._resized(lease, spec, now)
-        return self._renewed(lease, now, ttl_seconds or lease.ttl_seconds, lease.connection)
+        least = 0.0 if lease.connection is None else lease.ttl_seconds  # who keeps it there goes by that
+        return self._renewed(lease, now, max(least, ttl_seconds or lease.ttl_seconds), lease.connection)
 
     def ready(self, key: str, secret: str | None) -> Lease:
         """The job uses what it will use. Raises `Gone` or `Foreign`."""

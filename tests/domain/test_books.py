@@ -64,6 +64,17 @@ def test_a_renewal_keeps_its_time_to_live_unless_it_says_another() -> None:
     assert of.ledger.holdings[lease.fence].lease.expires_at == 26
 
 
+def test_a_lease_of_a_connection_is_not_shortened_by_a_renewal_from_elsewhere() -> None:
+    """Whoever keeps it for the connection goes by the time that was granted there; it would expire beside it."""
+    of = fresh()
+    lease = took(of, "a", 100, ttl_seconds=30, connection="c")
+    again = of.renew("a", lease.secret, 5.0, 1)
+    assert (again.ttl_seconds, again.expires_at, again.connection) == (30, 35, "c")
+    assert of.renew("a", lease.secret, 5.0, 60).ttl_seconds == 60
+    of.disconnected("c", 6.0)
+    assert keys(of) == []
+
+
 def test_growth_is_judged_and_all_or_nothing() -> None:
     of = fresh()
     lease = took(of, "a", 300, cpu_millicores=4000)
