@@ -37,7 +37,7 @@ from tests.domain import admission_world as w
 from tests.domain import books_model as naive
 from tests.effort import effort
 
-EXAMPLES = effort("AURA_CHAOS_EXAMPLES", desk=300, ci=2000)
+EXAMPLES = effort("AURA_CHAOS_EXAMPLES", desk=150, ci=2000)
 STEPS = 12
 QUEUE = QueueRule(limit=12, pass_limit=2, protect_after_seconds=4, class_seconds=5, ticket_ttl_seconds=6)
 KEYS, PIDS, GROUP = "abcdef", (1, 2, 3, 4), "/g"

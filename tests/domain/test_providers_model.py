@@ -8,6 +8,7 @@ from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, 
 from aura_actors.domain.providers import Provider, ProviderLimits, ProviderNeed, Providers, merged
 from aura_actors.kernel.permits import Permits
 from tests.domain.providers_world import books, need, state
+from tests.effort import effort
 
 NAMES = ("OpenAI", "openai", "slow", "EAGER", "Other")
 NEEDS = st.lists(
@@ -98,7 +99,9 @@ class Model(RuleBasedStateMachine):
 
 
 TestModel = Model.TestCase
-TestModel.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestModel.settings = settings(
+    max_examples=effort("AURA_CHAOS_EXAMPLES", desk=50, ci=100), stateful_step_count=40, deadline=None
+)
 
 
 def test_other_limits_take_no_slot_away_and_let_nobody_in_beyond_them() -> None:

@@ -231,5 +231,5 @@ class Story(RuleBasedStateMachine):
 
 TestStory = Story.TestCase
 TestStory.settings = settings(
-    max_examples=effort("AURA_CHAOS_EXAMPLES", desk=100, ci=250), stateful_step_count=40, deadline=None
+    max_examples=effort("AURA_CHAOS_EXAMPLES", desk=50, ci=250), stateful_step_count=40, deadline=None
 )

@@ -12,7 +12,7 @@ from tests.effort import effort
 
 RULE = QueueRule()
 FIRST_FIT = QueueRule(pass_limit=1 << 30, protect_after_seconds=float("inf"))
-TRACES = effort("AURA_TRACES", desk=30, ci=80)
+TRACES = effort("AURA_TRACES", desk=15, ci=80)
 FEW = TRACES // 2
 LONGEST_SECONDS = 60.0
 HALF, LARGE = 8, 15

@@ -170,7 +170,7 @@ async def test_whatever_befalls_the_probe_no_sample_is_late(machine: "Machine", 
         async def ask_all_the_time() -> None:
             while True:
                 assert (await client.get("/api/metrics/system")).status_code == 200
-                await trio.sleep(0.02)  # one who waits for a probe is noticed all the same
+                await trio.sleep(0.05)  # one who waits for a probe is noticed all the same
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch)

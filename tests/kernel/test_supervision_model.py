@@ -25,7 +25,7 @@ from tests.effort import effort
 from tests.kernel import trees as t
 from tests.kernel.model import ModelLeaf, ModelSupervisor, run_until
 
-EXAMPLES = effort("AURA_CHAOS_EXAMPLES", desk=200, ci=400)
+EXAMPLES = effort("AURA_CHAOS_EXAMPLES", desk=100, ci=400)
 SETTLED_SECONDS = 0.01
 
 
