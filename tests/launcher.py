@@ -136,7 +136,7 @@ def _launcher() -> socket.socket:
 
 def take_orders(orders: socket.socket) -> int:
     """Fork for each order, until nobody can give any. The exit status, which in a fork is that of the command."""
-    for name in ("cli.serve", "runtime"):
+    for name in ("cli.app", "cli.serve", "runtime"):
         import_module(f"aura_actors.{name}")
     gc.collect()
     gc.freeze()

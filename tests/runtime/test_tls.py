@@ -1,10 +1,10 @@
 """The daemon over TLS: every way in, and a certificate that is renewed while it runs."""
 
 import json
+import os
 import signal
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +21,9 @@ from aura_actors.cli.app import run
 from aura_actors.client.trust import trusted
 from aura_actors.errors import Unreachable
 from tests.certificates import Issuer, Pair
+from tests.launcher import launch
 from tests.plain import sync_client
-from tests.runtime.test_serve import COMMAND, Daemon, daemon, refused
+from tests.runtime.test_serve import Daemon, daemon, refused
 
 TLS = ("AURA_HTTP__TLS_CERT", "AURA_HTTP__TLS_KEY")
 
@@ -139,9 +140,9 @@ def test_a_program_holds_and_listens_over_tls(served: Daemon, backend: str) -> N
 def test_commands_speak_tls(served: Daemon, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["status", "--json", "--url", served.http]) == 0
     assert "maxConcurrentJobs" in capfd.readouterr().out
-    under_a_lease = [*COMMAND[:-1], "run", "--memory", "1MiB", "--url", served.http, "--", "echo", "ran"]
-    done = subprocess.run(under_a_lease, capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout == "ran\n"
+    under_a_lease = launch(["run", "--memory", "1MiB", "--url", served.http, "--", "echo", "ran"], {**os.environ})
+    assert under_a_lease.communicate(timeout=30) == ("ran\n", "")
+    assert under_a_lease.returncode == 0
 
 
 @pytest.mark.usefixtures("distrusting")
