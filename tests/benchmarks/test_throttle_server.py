@@ -1,9 +1,6 @@
 """The load test of throttling against a running server, over HTTP."""
 
-import os
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 
 from benchmarks.throttle import real, server
 from benchmarks.throttle.scenario import Arrivals, Kind, Scenario
+from tests.runtime.test_serve import daemon
 
 SCENARIO = Scenario(
     name="tiny",
@@ -27,27 +25,10 @@ SCENARIO = Scenario(
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A daemon whose budget has room for three of the jobs."""
-    folder = tmp_path_factory.mktemp("daemon")
-    ready = folder / "ready.json"
     settings = {"MEMORY_LIMIT": "160MiB", "JOB_SLOTS": "100", "CPU_THRESHOLD_PERCENT": "100"}
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "aura_actors", "serve", "--port", "0"),
-            *("--data-dir", str(folder / "data"), "--ready-file", str(ready)),
-        ],
-        env={**os.environ, **{f"AURA_ADMISSION__{name}": value for name, value in settings.items()}},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(1500):
-            if ready.exists():
-                break
-            time.sleep(0.01)  # another process: there is nothing to wait on but its file
-        yield msgspec.json.decode(ready.read_bytes())["http"]
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+    environ = {f"AURA_ADMISSION__{name}": value for name, value in settings.items()}
+    with daemon(tmp_path_factory.mktemp("daemon"), **environ) as served:
+        yield served.http
 
 
 def test_a_server_is_never_seen_to_give_more_than_its_budget(url: str) -> None:
