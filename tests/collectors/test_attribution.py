@@ -426,6 +426,13 @@ wait()
     assert after == pytest.approx(again, abs=0.05)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_collector_outlives_this_file() -> Iterator[None]:
+    """Their descriptors go with them, and would be counted by the next test that counts its own."""
+    yield
+    gc.collect()
+
+
 def descriptors_on_proc() -> int:
     """Of this process, other tests' collectors included."""
     gc.collect()
