@@ -4,6 +4,7 @@ Whoever is told to stop while it is still being loaded has nothing to put in ord
 any other command by the signal.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ def main() -> int:
     if sys.argv[1:2] == ["serve"]:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: os._exit(0))
+        gc.disable()  # what is loaded stays: `cli.serve` enables the collector once all of it is there
     interrupted = signal.getsignal(signal.SIGINT)
     if interrupted is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

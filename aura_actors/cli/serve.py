@@ -70,7 +70,9 @@ def _run(settings: Settings, ready_file: Path | None, read: Callable[[], Setting
     import trio
 
     from aura_actors import runtime
+    from aura_actors.kernel.pauses import begin
 
+    begin()
     try:
         return trio.run(
             partial(runtime.serve, settings, ready_file=ready_file, announce=_announce, reread=read, heed=_heed)
