@@ -15,7 +15,7 @@ import msgspec
 def begin() -> None:
     """Let the collector begin, with what is made from now on; for a program that was loaded with `gc.disable()`.
 
-    Whoever looks for garbage while modules are loaded passes over all of them more than once, a quarter of the time that
+    Looking for garbage while modules are loaded passes over all of them again and again, a quarter of the time that
     loading takes, and finds next to none.
     """
     gc.freeze()

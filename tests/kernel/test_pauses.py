@@ -3,7 +3,7 @@
 import gc
 from itertools import count
 
-from aura_actors.kernel.pauses import GcPauses, settle
+from aura_actors.kernel.pauses import GcPauses, begin, settle
 
 
 def test_the_time_between_begin_and_end_of_a_collection_is_added_up() -> None:
@@ -42,3 +42,15 @@ def test_what_is_there_when_a_program_has_settled_is_not_looked_at_again() -> No
     finally:
         gc.unfreeze()
     assert any(each is kept for each in gc.get_objects())
+
+
+def test_what_was_loaded_without_the_collector_is_not_looked_at_when_it_begins() -> None:
+    gc.disable()
+    loaded = [[number] for number in range(1000)]
+    try:
+        begin()
+        assert gc.isenabled()
+        assert not any(each is loaded for each in gc.get_objects())
+    finally:
+        gc.enable()
+        gc.unfreeze()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -77,6 +78,18 @@ def test_the_ready_file_says_where_the_daemon_is(tmp_path: Path) -> None:
             assert json.loads(feed.recv())["type"] == "hello"
 
 
+def test_garbage_is_looked_for_although_none_was_while_it_was_loaded(tmp_path: Path) -> None:
+    def collections() -> str:
+        (youngest,) = re.findall('gc_collections.*generation="0".*', served.client.get("/metrics").text)
+        return str(youngest)
+
+    with daemon(tmp_path) as served:
+        before = collections()
+        for number in range(60):
+            served.client.post("/api/admission/jobs", json={"jobId": f"job-{number}", "memoryBytes": 1})
+        assert collections() != before
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order_with_clients_connected(tmp_path: Path, number: signal.Signals) -> None:
     with daemon(tmp_path) as served, connect(served.feed) as feed, connect(served.feed) as deaf:
@@ -116,6 +129,7 @@ def test_a_signal_while_it_starts_ends_it_with_0_and_no_traceback(
 
 DEAF = """
 import os
+import re
 import sys
 import trio
 from aura_actors.kernel.child_spec import ChildSpec

@@ -5,20 +5,19 @@ whether that suffices for the operation is looked at here, before anything is de
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+import trio
 from quart import Request, Response
 from werkzeug.exceptions import HTTPException
 
 from aura_actors.edges.access import lacks
 from aura_actors.edges.http import problems
 from aura_actors.edges.http.api import CALLER, Answer, Call, Operation
-from aura_actors.edges.http.document import openapi_document
 from aura_actors.edges.http.facade import App, View
-from aura_actors.edges.http.manual import manual
 from aura_actors.edges.http.operations import OPERATIONS
 from aura_actors.edges.http.page import HTML, SECURITY_HEADERS, StaticFile
 from aura_actors.edges.http_server import CLOSING
@@ -30,6 +29,7 @@ from aura_actors.wire.mismatch import in_words
 from aura_actors.wire.scopes import Scope
 
 BODY_SECONDS = 10
+_THREADS: Final = trio.CapacityLimiter(1)
 
 DETAILS = {
     404: "there is nothing at this path; /openapi.json lists what there is",
@@ -48,11 +48,9 @@ def build(services: Services, exposition: Exposition, files: dict[str, StaticFil
     for operation in OPERATIONS:
         rule = re.sub(r"{(\w+)}", r"<\1>", operation.path)
         app.add(operation.method, rule, operation.handler.__name__, _view(operation, services))
-    as_json, as_page = _documents()
-    page = Answer(body=as_page, content_type=HTML, headers=SECURITY_HEADERS)
     for path, name, answer in (
-        ("/openapi.json", "openapi", lambda _: Answer(body=as_json)),
-        ("/docs", "docs", lambda _: page),
+        ("/openapi.json", "openapi", _openapi),
+        ("/docs", "docs", _docs),
         ("/metrics", "metrics", partial(_exposed, exposition)),
         ("/api/metrics/prometheus", "prometheus", partial(_exposed, exposition)),
         ("/feed", "feed", _upgrade_needed),
@@ -63,9 +61,27 @@ def build(services: Services, exposition: Exposition, files: dict[str, StaticFil
     return app
 
 
+async def _openapi(_: Request) -> Answer:
+    as_json, _page = await _documents()
+    return Answer(body=as_json)
+
+
+async def _docs(_: Request) -> Answer:
+    _json, as_page = await _documents()
+    return Answer(body=as_page, content_type=HTML, headers=SECURITY_HEADERS)
+
+
+async def _documents() -> tuple[bytes, bytes]:
+    """What describes the operations, for programs and for people; made when first asked for, and only once."""
+    return await trio.to_thread.run_sync(_make_documents, limiter=_THREADS)
+
+
 @cache
-def _documents() -> tuple[bytes, bytes]:
-    """What describes the operations, for programs and for people: the same for every application."""
+def _make_documents() -> tuple[bytes, bytes]:
+    """The same for every application. Blocking, for a tenth of a second; most daemons are never asked."""
+    from aura_actors.edges.http.document import openapi_document
+    from aura_actors.edges.http.manual import manual
+
     document = openapi_document()
     return msgspec.json.encode(document), manual(document)
 
@@ -136,29 +152,31 @@ async def _body(request: Request, operation: Operation, decoder: msgspec.json.De
     return decoder.decode(raw)
 
 
-def _add(app: App, path: str, name: str, answer: Callable[[Request], Answer], *, scope: Scope | None) -> None:
+def _add(
+    app: App, path: str, name: str, answer: Callable[[Request], Awaitable[Answer]], *, scope: Scope | None
+) -> None:
     async def view(request: Request) -> Response:
         try:
             _caller(request, scope)
         except _Unacceptable as refused:
             return _response(refused.answer)
-        return _response(answer(request))
+        return _response(await answer(request))
 
     app.add("GET", path, name, view)
 
 
-def _exposed(exposition: Exposition, request: Request) -> Answer:
+async def _exposed(exposition: Exposition, request: Request) -> Answer:
     return exposition.answer(request.headers.get("Accept", ""))
 
 
-def _static(file: StaticFile, request: Request) -> Answer:
+async def _static(file: StaticFile, request: Request) -> Answer:
     headers = {**SECURITY_HEADERS, "ETag": file.etag}
     if request.headers.get("If-None-Match") == file.etag:
         return Answer(body=b"", status=304, content_type=file.content_type, headers=headers)
     return Answer(body=file.content, content_type=file.content_type, headers=headers)
 
 
-def _upgrade_needed(_: Request) -> Answer:
+async def _upgrade_needed(_: Request) -> Answer:
     headers = {"Upgrade": "websocket", "Connection": "close"}
     return problems.problem(426, "the feed speaks WebSocket: send an upgrade on a new connection", headers=headers)
 

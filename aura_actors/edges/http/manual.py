@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI document as a page for people, made once, at start, with nothing loaded from elsewhere."""
+"""`/docs`: the OpenAPI document as a page for people, with nothing loaded from elsewhere."""
 
 from html import escape
 from typing import Any

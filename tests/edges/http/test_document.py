@@ -2,10 +2,12 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import trio
 
 from aura_actors.edges.http.document import openapi_document
 from aura_actors.edges.http.manual import manual
@@ -130,3 +132,28 @@ def test_the_manual_shows_what_fields_mean() -> None:
     page = manual(DOCUMENT).decode()
     assert "The lease ends with this process" in page
     assert "204" in page
+
+
+async def test_the_document_is_made_when_first_asked_for_and_others_are_answered_meanwhile(
+    open_house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, others_answered = threading.Event(), threading.Event()
+
+    def make() -> tuple[bytes, bytes]:
+        begun.set()
+        return (b"{}" if others_answered.wait(5) else b""), b""
+
+    monkeypatch.setattr("aura_actors.edges.http.app._make_documents", make)
+    async with open_house() as house:
+        assert not begun.is_set()
+        documents = []
+
+        async def ask() -> None:
+            documents.append((await house.client.get("/openapi.json")).content)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await trio.to_thread.run_sync(begun.wait, 5)
+            assert (await house.client.get("/health/live")).status_code == 200
+            others_answered.set()
+    assert documents == [b"{}"]
