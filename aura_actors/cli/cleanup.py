@@ -13,7 +13,7 @@ import msgspec
 from cyclopts import Parameter
 
 from aura_actors.cli import cleanup_report, cleanup_screen, text
-from aura_actors.cli.daemon import Daemon, Declined, TokenFile, Url, open_daemon
+from aura_actors.cli.daemon import Daemon, Declined, TokenFile, Url, find_daemon
 from aura_actors.errors import InvalidValue, Unavailable
 from aura_actors.wire.cleanup import CleanupProgress, CleanupReport, CleanupState, RunStarted
 
@@ -27,9 +27,9 @@ Json = Annotated[bool, Parameter(help="Print the daemon's answer as JSON.")]
 
 def list_tasks(*, json: Json = False, url: Url = None, token_file: TokenFile = None) -> None:
     """List the cleanup tasks: when each runs next, and what its last run did."""
-    with open_daemon(url, token_file) as daemon:
-        answer = daemon.get(PATH)
-        state = daemon.decode(answer, CleanupState)
+    daemon = find_daemon(url, token_file)
+    answer = daemon.get(PATH)
+    state = daemon.decode(answer, CleanupState)
     if json:
         print(msgspec.json.format(answer, indent=2).decode())
     else:
@@ -47,16 +47,16 @@ def run_task(
     token_file: TokenFile = None,
 ) -> int:
     """Run one task now, or join the run that is under way, and say what it did."""
-    with open_daemon(url, token_file) as daemon:
-        known = [each.task for each in daemon.decode(daemon.get(PATH), CleanupState).tasks]
-        if task not in known:
-            wanted = text.printable(task)
-            raise InvalidValue(f"there is no task {wanted}; there is {', '.join(known)}", path="TASK")
-        started = daemon.decode(daemon.post(f"{PATH}/{task}/run", {"dryRun": dry_run}), RunStarted)
-        try:
-            report = _follow(daemon, task, started.run_id, quiet=json)
-        except KeyboardInterrupt:
-            return _let_go(daemon, started)
+    daemon = find_daemon(url, token_file)
+    known = [each.task for each in daemon.decode(daemon.get(PATH), CleanupState).tasks]
+    if task not in known:
+        wanted = text.printable(task)
+        raise InvalidValue(f"there is no task {wanted}; there is {', '.join(known)}", path="TASK")
+    started = daemon.decode(daemon.post(f"{PATH}/{task}/run", {"dryRun": dry_run}), RunStarted)
+    try:
+        report = _follow(daemon, task, started.run_id, quiet=json)
+    except KeyboardInterrupt:
+        return _let_go(daemon, started)
     if json:
         print(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
     else:
@@ -75,12 +75,12 @@ def undo_run(
     """Put back what a run took, as long as that lies in quarantine."""
     if not run or not all(character.isalnum() or character in "._:-" for character in run):
         raise InvalidValue("expected the id of a run: letters, digits and ._:-", path="RUN")
-    with open_daemon(url, token_file) as daemon:
-        try:
-            report = _undo(daemon, run, quiet=json)
-        except Declined as refusal:
-            print(f"aura-actors: {refusal}", file=sys.stderr)
-            return 1
+    daemon = find_daemon(url, token_file)
+    try:
+        report = _undo(daemon, run, quiet=json)
+    except Declined as refusal:
+        print(f"aura-actors: {refusal}", file=sys.stderr)
+        return 1
     if json:
         print(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
     else:

@@ -5,21 +5,19 @@ answer but a problem document, and never loads the server.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-import httpx2
 import msgspec
 from cyclopts import Parameter
 
 from aura_actors.cli.text import printable
-from aura_actors.client.address import socket_path_of
-from aura_actors.client.run.remote import Reply
-from aura_actors.client.trust import tls_fault, trusted
+from aura_actors.client.exchange import NotConnected, Reply, exchange
+from aura_actors.client.trust import tls_fault
 from aura_actors.errors import Conflict, Gone, InvalidValue, NotFound, Unavailable, UsageError
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
@@ -53,14 +51,14 @@ class _Problem(msgspec.Struct):
 class Daemon:
     """One daemon, for a few requests."""
 
-    def __init__(self, client: httpx2.Client, where: str, token: str | None) -> None:
-        self._client = client
+    def __init__(self, where: str, token: str | None) -> None:
         self.where = where
         """As it was given."""
         self.url = printable(where)
         """The same for people."""
         self.token = token
         """What is shown to it, if anything."""
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def get(self, path: str) -> bytes:
         """The body of a 200. Raises Unavailable with one sentence for everything else."""
@@ -86,10 +84,11 @@ class Daemon:
 
         `within_seconds` is for each step of it, instead.
         """
-        timeout = _patience(wait_seconds) if within_seconds is None else httpx2.Timeout(within_seconds)
         content = None if body is None else msgspec.json.encode(body)
-        answer = self._send(method, path, content, headers or {}, timeout)
-        return Reply(status=answer.status_code, content=answer.content)
+        connect_seconds, answer_seconds = _CONNECT_SECONDS, _ANSWER_SECONDS + wait_seconds
+        if within_seconds is not None:
+            connect_seconds = answer_seconds = within_seconds
+        return self._exchange(method, path, content, headers or {}, connect_seconds, answer_seconds)
 
     def decode(self, answer: bytes, kind: type[T]) -> T:
         """An answer as the Struct that this version expects. Raises Unavailable where it is something else."""
@@ -99,37 +98,45 @@ class Daemon:
             raise Unavailable(f"{self.url} answered something that this version does not know: {error}") from error
 
     def _request(self, method: str, path: str, body: bytes | None, wait_seconds: float = 0.0) -> bytes:
-        answer = self._send(method, path, body, timeout=_patience(wait_seconds))
-        if answer.status_code not in (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT):
-            raise self._refusal(answer)
+        answer = self._exchange(method, path, body, {}, _CONNECT_SECONDS, _ANSWER_SECONDS + wait_seconds)
+        if answer.status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.NO_CONTENT):
+            raise self._refusal(answer, path)
         return answer.content
 
-    def _send(
+    def _exchange(
         self,
         method: str,
         path: str,
         body: bytes | None,
-        headers: Mapping[str, str] = {},
-        timeout: httpx2.Timeout | None = None,
-    ) -> httpx2.Response:
+        headers: Mapping[str, str],
+        connect_seconds: float,
+        answer_seconds: float,
+    ) -> Reply:
         typed = {"Content-Type": "application/json"} if body is not None else {}
-        patience = httpx2.USE_CLIENT_DEFAULT if timeout is None else timeout
         try:
-            return self._client.request(method, path, content=body, headers={**typed, **headers}, timeout=patience)
-        except httpx2.TimeoutException as error:
+            return exchange(
+                self.where,
+                method,
+                path,
+                body,
+                {**self._headers, **typed, **headers},
+                connect_seconds=connect_seconds,
+                answer_seconds=answer_seconds,
+            )
+        except TimeoutError as error:
             raise Unavailable(f"the daemon at {self.url} did not answer in time; is it the right --url?") from error
-        except httpx2.ConnectError as error:
+        except NotConnected as error:
             if fault := tls_fault(error):
                 raise Unavailable(f"no daemon answers at {self.url}: {fault}") from error
             raise Unavailable(
                 f"no daemon answers at {self.url}: "
                 "start one with `aura-actors serve`, or say where it is with --url"
             ) from error
-        except httpx2.HTTPError as error:
+        except (OSError, HTTPException) as error:
             raise Unavailable(f"the daemon at {self.url} could not be asked: {error}") from error
 
-    def _refusal(self, answer: httpx2.Response) -> Exception:
-        status, detail = answer.status_code, _detail(answer.content)
+    def _refusal(self, answer: Reply, path: str) -> Exception:
+        status, detail = answer.status, _detail(answer.content)
         if _problem(answer.content).type == _DECLINED:
             return Declined(detail)
         if status == HTTPStatus.UNPROCESSABLE_ENTITY:
@@ -139,56 +146,35 @@ class Daemon:
         if family := _USAGE.get(status):
             return family(detail or f"the daemon answered {status}")
         if status == HTTPStatus.UNAUTHORIZED:
-            if "Authorization" in self._client.headers:
+            if self.token is not None:
                 return Unavailable(f"the daemon at {self.url} does not accept this token")
             return Unavailable(f"the daemon at {self.url} wants a token: set AURA_TOKEN or pass --token-file")
         reason = f": {detail}" if detail else ""
-        return Unavailable(f"{self.url} answered {status} to {answer.request.url.path}{reason}")
+        return Unavailable(f"{self.url} answered {status} to {path}{reason}")
 
 
-@contextmanager
-def open_daemon(
-    url: str | None, token_file: Path | None, environ: Mapping[str, str] = os.environ
-) -> Iterator[Daemon]:
+def find_daemon(url: str | None, token_file: Path | None, environ: Mapping[str, str] = os.environ) -> Daemon:
     """The daemon that the options and the environment mean. Raises UsageError where they mean none."""
     option = "--url" if url else "AURA_URL"
     where = url or environ.get("AURA_URL") or DEFAULT_URL
     token = _token(token_file, environ)
-    with _client(where, option, token) as client:
-        yield Daemon(client, where, token)
+    _check(where, option)
+    return Daemon(where, token)
 
 
-def _client(where: str, option: str, token: str | None) -> httpx2.Client:
-    parts = _split(where, option)
-    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    timeout = httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
-    # A proxy of the environment has no business between us and a daemon on this machine or next to it.
-    transport = httpx2.HTTPTransport(
-        verify=trusted(parts.scheme == "https"),
-        trust_env=False,
-        uds=socket_path_of(where) if parts.scheme == "unix" else None,
-    )
-    base_url = "http://localhost" if parts.scheme == "unix" else where
-    return httpx2.Client(base_url=base_url, transport=transport, headers=headers, timeout=timeout, trust_env=False)
-
-
-def _patience(wait_seconds: float) -> httpx2.Timeout:
-    return httpx2.Timeout(_ANSWER_SECONDS + wait_seconds, connect=_CONNECT_SECONDS)
-
-
-def _split(where: str, option: str) -> SplitResult:
+def _check(where: str, option: str) -> None:
     wanted = "expected http://HOST:PORT, https://HOST:PORT or unix:/path"
     try:
         parts = urlsplit(where)
         complete = parts.path.startswith("/") if parts.scheme == "unix" else parts.hostname and parts.port != 0
-        httpx2.URL(where)
-    except (ValueError, httpx2.InvalidURL) as error:
+        (parts.hostname or "").encode("idna")
+    except ValueError as error:
         raise InvalidValue(f'{wanted}, got "{printable(where)}"', path=option) from error
     if parts.username is not None or parts.password is not None:
         raise InvalidValue("a user name or password does not belong in it; set AURA_TOKEN", path=option)
-    if parts.scheme not in ("http", "https", "unix") or not complete:
+    visible = where.isprintable() and " " not in parts.netloc
+    if parts.scheme not in ("http", "https", "unix") or not complete or not visible:
         raise InvalidValue(f'{wanted}, got "{printable(where)}"', path=option)
-    return parts
 
 
 def _token(file: Path | None, environ: Mapping[str, str]) -> str | None:

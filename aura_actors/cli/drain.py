@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter
 
-from aura_actors.cli.daemon import TokenFile, Url, open_daemon
+from aura_actors.cli.daemon import TokenFile, Url, find_daemon
 from aura_actors.wire.admission import Drained
 
 
@@ -18,9 +18,9 @@ def drain(
     token_file: TokenFile = None,
 ) -> None:
     """Admit nothing new, or begin again. Leases that live are left alone; whoever waits is sent away."""
-    with open_daemon(url, token_file) as daemon:
-        answer = daemon.post("/api/admission/drain", {"on": state == "on"})
-        drained = daemon.decode(answer, Drained)
+    daemon = find_daemon(url, token_file)
+    answer = daemon.post("/api/admission/drain", {"on": state == "on"})
+    drained = daemon.decode(answer, Drained)
     if json:
         print(msgspec.json.format(answer, indent=2).decode())
     else:

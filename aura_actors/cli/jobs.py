@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aura_actors.cli import reasons, text
-from aura_actors.cli.daemon import TokenFile, Url, open_daemon
+from aura_actors.cli.daemon import TokenFile, Url, find_daemon
 from aura_actors.errors import InvalidValue
 from aura_actors.wire.admission import ActiveJob, JobId, Jobs, QueuedJob
 
@@ -26,9 +26,9 @@ def list_jobs(
     token_file: TokenFile = None,
 ) -> None:
     """List the jobs that hold a lease and those that wait."""
-    with open_daemon(url, token_file) as daemon:
-        answer = daemon.get(PATH)
-        found = daemon.decode(answer, Jobs)
+    daemon = find_daemon(url, token_file)
+    answer = daemon.get(PATH)
+    found = daemon.decode(answer, Jobs)
     if json:
         print(msgspec.json.format(answer, indent=2).decode())
         return
@@ -57,8 +57,8 @@ def revoke_job(
         msgspec.convert(job, JobId)
     except msgspec.ValidationError as error:
         raise InvalidValue("expected 1 to 128 letters, digits and ._:-, but not . or ..", path="JOB") from error
-    with open_daemon(url, token_file) as daemon:
-        daemon.post(f"{PATH}/{job}/revoke", {})
+    daemon = find_daemon(url, token_file)
+    daemon.post(f"{PATH}/{job}/revoke", {})
     print(msgspec.json.encode({"revoked": job}).decode() if json else f"{job}: revoked")
 
 

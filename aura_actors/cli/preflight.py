@@ -7,7 +7,7 @@ import msgspec
 from cyclopts import Parameter
 
 from aura_actors.cli import needs, reasons
-from aura_actors.cli.daemon import TokenFile, Url, open_daemon
+from aura_actors.cli.daemon import TokenFile, Url, find_daemon
 from aura_actors.wire.admission import Preflight
 
 STATUS = {"grant": 0, "wait": 1, "never": 2}
@@ -43,9 +43,9 @@ def preflight(
         priority=priority,
         kind=kind,
     )
-    with open_daemon(url, token_file) as daemon:
-        answer = daemon.post("/api/admission/preflight", body)
-        decision = daemon.decode(answer, Preflight)
+    daemon = find_daemon(url, token_file)
+    answer = daemon.post("/api/admission/preflight", body)
+    decision = daemon.decode(answer, Preflight)
     if json:
         print(msgspec.json.format(answer, indent=2).decode())
     else:

@@ -8,14 +8,13 @@ import math
 import secrets
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
 
 from aura_actors.cli import learned, needs
-from aura_actors.cli.daemon import TokenFile, Url, open_daemon
+from aura_actors.cli.daemon import TokenFile, Url, find_daemon
 from aura_actors.client.run.lease import Keeper
 from aura_actors.client.run.local import Local
 from aura_actors.client.run.remote import Remote
@@ -81,30 +80,29 @@ def run(
     wait_seconds = math.inf if wait is None else _duration(wait)
     own_groups, unified = _own_groups()
     screen = Screen()
-    with ExitStack() as stack:
-        keeper: Keeper
-        ask: Callable[[], dict[str, object]]
-        if no_daemon:
-            from aura_actors.cli.free_memory import default_bytes, look
+    keeper: Keeper
+    ask: Callable[[], dict[str, object]]
+    if no_daemon:
+        from aura_actors.cli.free_memory import default_bytes, look
 
-            keeper, ask = Local(look, default_bytes()), lambda: body
-        else:
-            daemon = stack.enter_context(open_daemon(url, token_file))
-            keeper = Remote(daemon)
+        keeper, ask = Local(look, default_bytes()), lambda: body
+    else:
+        daemon = find_daemon(url, token_file)
+        keeper = Remote(daemon)
 
-            def ask() -> dict[str, object]:
-                return body if kind is None else learned.advise(daemon, screen, body, auto=memory == AUTO)
+        def ask() -> dict[str, object]:
+            return body if kind is None else learned.advise(daemon, screen, body, auto=memory == AUTO)
 
-        job = Job(
-            command=command,
-            needs=ask,
-            wait_seconds=wait_seconds,
-            cap=cap,
-            verbose=verbose,
-            own_groups=own_groups,
-            unified=unified,
-        )
-        return run_job(job, keeper, screen)
+    job = Job(
+        command=command,
+        needs=ask,
+        wait_seconds=wait_seconds,
+        cap=cap,
+        verbose=verbose,
+        own_groups=own_groups,
+        unified=unified,
+    )
+    return run_job(job, keeper, screen)
 
 
 def _check_auto(memory: str | None, kind: str | None, no_daemon: bool) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aura_actors.cli import text
-from aura_actors.cli.daemon import TokenFile, Url, open_daemon
+from aura_actors.cli.daemon import TokenFile, Url, find_daemon
 from aura_actors.wire.actors import ActorNode, Actors
 from aura_actors.wire.admission import Jobs, Providers
 from aura_actors.wire.alerts import Alerts
@@ -42,19 +42,19 @@ def status(
     token_file: TokenFile = None,
 ) -> None:
     """Show use, alerts, reservations, the queue, providers, kinds of jobs and actors of a running daemon."""
-    with open_daemon(url, token_file) as daemon:
-        answers = {name: daemon.get(path) for name, path in PATHS.items()}
-        if json:
-            whole = {name: daemon.decode(answer, dict) for name, answer in answers.items()}
-            print(msgspec.json.format(msgspec.json.encode(whole), indent=2).decode())
-            return
-        utilization = daemon.decode(answers["utilization"], Utilization)
-        system = daemon.decode(answers["system"], SystemMetrics)
-        actors = daemon.decode(answers["actors"], Actors)
-        alerts = daemon.decode(answers["alerts"], Alerts)
-        jobs = daemon.decode(answers["jobs"], Jobs)
-        providers = daemon.decode(daemon.get("/api/providers"), Providers)
-        kinds = daemon.decode(daemon.get("/api/admission/kinds"), Kinds).kinds
+    daemon = find_daemon(url, token_file)
+    answers = {name: daemon.get(path) for name, path in PATHS.items()}
+    if json:
+        whole = {name: daemon.decode(answer, dict) for name, answer in answers.items()}
+        print(msgspec.json.format(msgspec.json.encode(whole), indent=2).decode())
+        return
+    utilization = daemon.decode(answers["utilization"], Utilization)
+    system = daemon.decode(answers["system"], SystemMetrics)
+    actors = daemon.decode(answers["actors"], Actors)
+    alerts = daemon.decode(answers["alerts"], Alerts)
+    jobs = daemon.decode(answers["jobs"], Jobs)
+    providers = daemon.decode(daemon.get("/api/providers"), Providers)
+    kinds = daemon.decode(daemon.get("/api/admission/kinds"), Kinds).kinds
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
     rows = [*_use(system), *_alerts(alerts), *_admission(utilization, jobs, providers)]
     console.print(_grid(rows))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
+from aura_actors.client.exchange import socket_path_of
 from aura_actors.client.trust import trusted
 from aura_actors.errors import InvalidValue
 
@@ -92,12 +93,6 @@ def _socket_path(where: str) -> str | None:
     if parts.scheme not in ("http", "https", "unix") or not complete:
         raise InvalidValue(f"{_WANTED}, got {where!r}", path="url")
     return socket_path_of(where) if is_unix else None
-
-
-def socket_path_of(where: str) -> str:
-    """The path in `unix:/path` or `unix:///path`, as it is: a `?` or `#` in it means nothing else."""
-    path = where.removeprefix("unix:")
-    return path[2:] if path.startswith("///") else path
 
 
 def _checked(token: str) -> str:

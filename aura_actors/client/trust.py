@@ -7,8 +7,6 @@ import functools
 import ssl
 from typing import Final
 
-import httpx2
-
 _UNKNOWN_ISSUER: Final = (18, 19, 20, 21)
 """OpenSSL's numbers for certificates that nobody vouches for who is known here."""
 
@@ -16,7 +14,11 @@ _UNKNOWN_ISSUER: Final = (18, 19, 20, 21)
 @functools.cache
 def trusted(secure: bool) -> ssl.SSLContext:
     """Made once: loading the certificate store takes 0.1 s, and without TLS nothing is loaded."""
-    return httpx2.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not secure:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    from httpx2 import create_ssl_context  # a command that speaks no TLS does without all of it
+
+    return create_ssl_context()
 
 
 def tls_fault(error: BaseException) -> str | None:

@@ -184,15 +184,7 @@ def test_a_process_has_no_colour_in_pipes_and_no_traceback() -> None:
     assert wrong.stderr.count("\n") == 1
 
 
-def test_a_missing_unix_socket_says_how_to_start_a_daemon(tmp_path: Path) -> None:
-    """In a process of its own, because httpcore2 leaves the socket that could not connect to the collector."""
-    asked = started("status", "--url", f"unix:{tmp_path}/none")
-    assert (asked.returncode, asked.stdout) == (3, "")
-    assert asked.stderr.count("\n") == 1
-    assert "`aura-actors serve`" in asked.stderr
-
-
-def test_client_commands_never_load_the_server() -> None:
+def test_client_commands_load_neither_the_server_nor_a_loop() -> None:
     program = (
         "import sys\n"
         "from aura_actors.cli.app import run\n"
@@ -200,7 +192,8 @@ def test_client_commands_never_load_the_server() -> None:
         "assert run(['status', '--url', 'unix:/no/such/socket']) == 3\n"
         "assert run(['--help']) == 0\n"
         "names = {name.partition('.')[0] for name in sys.modules}\n"
-        "loaded = names & {'quart', 'quart_trio', 'hypercorn', 'psutil', 'pynvml', 'prometheus_client'}\n"
+        "loaded = names & {'quart', 'quart_trio', 'hypercorn', 'psutil', 'pynvml', 'prometheus_client',\n"
+        "    'trio', 'anyio', 'asyncio', 'httpx2', 'httpcore2', 'wsproto'}\n"
         "assert not loaded, loaded\n"
         "ours = [name for name in sys.modules if name.startswith(('aura_actors.edges', 'aura_actors.kernel'))]\n"
         "assert not ours, ours\n"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from aura_actors.cli.app import run
-from aura_actors.cli.daemon import open_daemon
+from aura_actors.cli.daemon import find_daemon
+from aura_actors.errors import Unavailable
 
 
 def failure(capsys: pytest.CaptureFixture[str], *arguments: str, status: int) -> str:
@@ -31,6 +32,19 @@ def test_nobody_at_the_address_is_one_line_that_says_how_to_start_one(capsys: py
     assert "--url" in err
 
 
+def test_a_missing_unix_socket_says_how_to_start_a_daemon(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "`aura-actors serve`" in failure(capsys, "status", "--url", f"unix:{tmp_path}/none", status=3)
+
+
+def test_a_daemon_that_says_nothing_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        daemon = find_daemon(f"http://127.0.0.1:{silent.getsockname()[1]}", None, {})
+        with pytest.raises(Unavailable, match="did not answer in time"):
+            daemon.send("GET", "/", within_seconds=0.05)
+
+
 def test_a_peer_that_hangs_up_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     class HangUp(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -48,7 +62,7 @@ def test_a_peer_that_hangs_up_is_one_line(capsys: pytest.CaptureFixture[str]) ->
     "url",
     [
         *["localhost:8080", "ftp://a", "http://", "http://a:99999", "http://[::1"],
-        *["unix:relative", "http://a:b@c", "\x1b[0m"],
+        *["unix:relative", "http://a:b@c", "\x1b[0m", "http://a b", "http://a/\x1b", f"http://{'a' * 64}"],
     ],
 )
 def test_an_address_that_is_none_is_a_wrong_call(capsys: pytest.CaptureFixture[str], url: str) -> None:
@@ -70,14 +84,14 @@ def test_the_option_wins_over_the_environment(daemon: Any, monkeypatch: pytest.M
 
 
 def test_the_default_is_the_default_address_of_serve() -> None:
-    with open_daemon(None, None, {}) as daemon:
-        assert daemon.url == "http://127.0.0.1:8080"
+    daemon = find_daemon(None, None, {})
+    assert daemon.url == "http://127.0.0.1:8080"
 
 
 def test_a_path_of_the_address_is_kept(daemon: Any) -> None:
     daemon.answers["GET /aura/api/actors"] = (200, {})
-    with open_daemon(f"{daemon.url}/aura", None, {}) as asked:
-        assert asked.get("/api/actors") == b"{}"
+    asked = find_daemon(f"{daemon.url}/aura", None, {})
+    assert asked.get("/api/actors") == b"{}"
 
 
 def test_a_proxy_of_the_environment_never_sees_the_token(daemon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,6 +159,6 @@ def test_a_unix_socket_is_asked_like_any_other(tmp_path: Path, name: str) -> Non
     with socketserver.UnixStreamServer(str(path), Answer) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        with open_daemon(f"unix:{path}", None, {}) as daemon:
-            assert daemon.get("/api/actors") == b"{}"
+        daemon = find_daemon(f"unix:{path}", None, {})
+        assert daemon.get("/api/actors") == b"{}"
         thread.join()

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import anyio
 from cyclopts import Parameter
 
-from aura_actors.cli.daemon import TokenFile, Url, open_daemon
+from aura_actors.cli.daemon import TokenFile, Url, find_daemon
 from aura_actors.cli.top import lines, live
 from aura_actors.cli.top.state import KEPT
 from aura_actors.cli.top.watch import Watch
@@ -40,10 +40,10 @@ def top(
     if once and count is not None:
         raise InvalidValue("one picture is no line: give --once or --count", path="--once")
     try:
-        with open_daemon(url, token_file) as daemon:
-            history = daemon.decode(daemon.get(PATH), History)
-            watch = Watch(daemon.url, history)
-            where, token = daemon.where, daemon.token
+        daemon = find_daemon(url, token_file)
+        history = daemon.decode(daemon.get(PATH), History)
+        watch = Watch(daemon.url, history)
+        where, token = daemon.where, daemon.token
         if once:
             show: live.Show = lines.once
         elif count is not None or not _can_live():

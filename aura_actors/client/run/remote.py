@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from aura_actors.client.exchange import Reply
 from aura_actors.client.run.lease import Claim, Needs, NotNow, Report, Tell, Waiting
 from aura_actors.errors import Conflict, InvalidValue, NeverFits, Unavailable
 from aura_actors.wire.admission import Lease, Ticket
@@ -34,13 +35,6 @@ BOUND_TTL_SECONDS: Final = 300.0
 """Of a lease that ends with its process anyway: it outlives the wrapper by as much, where the command does."""
 _NEVER: Final = "/never-fits"
 _RENEWALS_PER_TTL: Final = 3
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer of any status."""
-
-    status: int
-    content: bytes
 
 
 class Transport(Protocol):

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from aura_actors.client.exchange import Reply
 from aura_actors.client.run import remote
 from aura_actors.client.run.lease import NotNow, Report, Waiting
-from aura_actors.client.run.remote import Remote, Reply
+from aura_actors.client.run.remote import Remote
 from aura_actors.errors import Conflict, InvalidValue, NeverFits, Unavailable
 
 LEASE = {
