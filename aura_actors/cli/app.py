@@ -91,7 +91,11 @@ def build() -> App:
     for function, (name, summary) in CLEANUP_COMMANDS.items():
         cleanup.command(f"aura_actors.cli.cleanup:{function}", name=name, help=summary)
     app.command(cleanup)
-    app.register_install_completion_command(help="Install completion for this shell.")
+    app.command(
+        "aura_actors.cli.completion:install_completion",
+        name="--install-completion",
+        help="Install completion for this shell.",
+    )
     return app
 
 
