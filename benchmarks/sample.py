@@ -22,10 +22,10 @@ import psutil
 import trio
 
 from aura_actors.actors.sampler import Sampler
-from aura_actors.collectors import DEFAULT_COLLECTORS
 from aura_actors.collectors.attribution import Attribution
 from aura_actors.collectors.files import read_small
 from aura_actors.collectors.procfs import parse_stat
+from aura_actors.collectors.registry import DEFAULT_COLLECTORS
 from aura_actors.domain.attribution import Root
 from aura_actors.domain.snapshot import Snapshot
 from aura_actors.kernel.cell import Cell

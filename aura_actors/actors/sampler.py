@@ -13,7 +13,7 @@ from typing import assert_never
 
 import trio
 
-from aura_actors.collectors import READ_ERRORS, Collector
+from aura_actors.collectors.base import READ_ERRORS, Collector
 from aura_actors.collectors.files import let_go_of_files
 from aura_actors.domain.gpu import GpuState
 from aura_actors.domain.rates import Series, derive, extend

@@ -1,41 +1,5 @@
 """Sources of readings, one per file; blocking and synchronous, called from worker threads.
 
-The union is the registry, the configuration's schema and the matrix of the family tests at once: a new source is
-one file beside this one and one name here.
+`registry` names them all. The package itself loads none of them: `aura-actors run` looks for its control groups
+with `cgroup_find`, and needs nothing else of what is here.
 """
-
-from aura_actors.collectors.base import READ_ERRORS, Collector
-from aura_actors.collectors.cgroup import Cgroup
-from aura_actors.collectors.cpu import Cpu
-from aura_actors.collectors.disk import Disk
-from aura_actors.collectors.memory import Memory
-from aura_actors.collectors.network import Network
-from aura_actors.collectors.pressure import Pressure
-from aura_actors.collectors.process import Process
-
-AnyCollector = Cpu | Memory | Cgroup | Disk | Network | Pressure | Process
-
-DEFAULT_COLLECTORS: tuple[AnyCollector, ...] = (
-    Cpu(),
-    Memory(),
-    Cgroup(),
-    Process(),
-    Network(),
-    Pressure(),
-    Disk(),
-)
-"""Everything, with default options; the quick ones and those that belong together come first."""
-
-__all__ = [
-    "DEFAULT_COLLECTORS",
-    "READ_ERRORS",
-    "AnyCollector",
-    "Cgroup",
-    "Collector",
-    "Cpu",
-    "Disk",
-    "Memory",
-    "Network",
-    "Pressure",
-    "Process",
-]

@@ -6,8 +6,6 @@ import threading
 import weakref
 from collections.abc import Callable
 
-import psutil
-
 Read = Callable[[str], str | None]
 """`read_small`, or the same from files that are held."""
 
@@ -127,4 +125,6 @@ _PROC = HeldFiles()
 
 def proc_text(name: str) -> str | None:
     """A file of `/proc` about the machine or about this process (`self/stat`); None where that is not Linux's."""
+    import psutil  # here: who reads small files does without it
+
     return _PROC.read(f"{psutil.PROCFS_PATH}/{name}") if sys.platform == "linux" else None

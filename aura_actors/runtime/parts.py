@@ -21,8 +21,9 @@ from aura_actors.actors.publisher import Publisher, World
 from aura_actors.actors.sampler import Sampler
 from aura_actors.actors.tuner import Tuner
 from aura_actors.cleaners.space import fullness
-from aura_actors.collectors import DEFAULT_COLLECTORS, Collector
 from aura_actors.collectors.attribution import Attribution
+from aura_actors.collectors.base import Collector
+from aura_actors.collectors.registry import DEFAULT_COLLECTORS
 from aura_actors.config import Http, Settings
 from aura_actors.config.certificate import Certificate
 from aura_actors.domain.alerts import Alerts

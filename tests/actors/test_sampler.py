@@ -14,8 +14,10 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from aura_actors.actors.sampler import Sampler
-from aura_actors.collectors import DEFAULT_COLLECTORS, Collector, Cpu
+from aura_actors.collectors.base import Collector
+from aura_actors.collectors.cpu import Cpu
 from aura_actors.collectors.files import let_go_of_files
+from aura_actors.collectors.registry import DEFAULT_COLLECTORS
 from aura_actors.domain.snapshot import (
     CpuReading,
     DiskReading,

@@ -188,7 +188,7 @@ def test_client_commands_load_neither_the_server_nor_a_loop() -> None:
     program = (
         "import sys\n"
         "from aura_actors.cli.app import run\n"
-        "import aura_actors.cli.preflight\n"
+        "import aura_actors.cli.preflight, aura_actors.cli.run, aura_actors.collectors.cgroup_find\n"
         "assert run(['status', '--url', 'unix:/no/such/socket']) == 3\n"
         "assert run(['--help']) == 0\n"
         "names = {name.partition('.')[0] for name in sys.modules}\n"

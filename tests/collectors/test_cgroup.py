@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from aura_actors.collectors import Cgroup
 from aura_actors.collectors import cgroup_paths as paths
 from aura_actors.collectors import cgroup_values as values
+from aura_actors.collectors.cgroup import Cgroup
 
 GIB = 2**30
 UNLIMITED_V1 = 9_223_372_036_854_771_712

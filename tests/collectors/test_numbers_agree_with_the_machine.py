@@ -16,7 +16,11 @@ from typing import TypeVar
 
 import pytest
 
-from aura_actors.collectors import Cpu, Disk, Memory, Network, Process
+from aura_actors.collectors.cpu import Cpu
+from aura_actors.collectors.disk import Disk
+from aura_actors.collectors.memory import Memory
+from aura_actors.collectors.network import Network
+from aura_actors.collectors.process import Process
 from aura_actors.domain.rates import Window, cpu_use, disk_use, memory_use, network_use
 from aura_actors.domain.snapshot import Reading
 

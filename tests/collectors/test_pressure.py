@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from aura_actors.collectors import Pressure
-from aura_actors.collectors.pressure import parse
+from aura_actors.collectors.pressure import Pressure, parse
 from aura_actors.domain.containment import Stall
 
 SOME = "some avg10=46.12 avg60=48.87 avg300=21.71 total=783018406"

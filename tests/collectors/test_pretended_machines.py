@@ -5,7 +5,9 @@ from typing import Any
 import psutil
 import pytest
 
-from aura_actors.collectors import Cpu, Memory, Network
+from aura_actors.collectors.cpu import Cpu
+from aura_actors.collectors.memory import Memory
+from aura_actors.collectors.network import Network
 from aura_actors.domain.rates import Window, cpu_use, memory_use, network_use
 
 pytestmark = pytest.mark.skipif(not psutil.LINUX, reason="psutil reads /proc on Linux only")

@@ -8,8 +8,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from aura_actors.collectors import READ_ERRORS, Cpu, Memory, Network, Process, cpu, memory, network, process
-from aura_actors.collectors.process import private_bytes
+from aura_actors.collectors import cpu, memory, network, process
+from aura_actors.collectors.base import READ_ERRORS
+from aura_actors.collectors.cpu import Cpu
+from aura_actors.collectors.memory import Memory
+from aura_actors.collectors.network import Network
+from aura_actors.collectors.process import Process, private_bytes
 
 
 def test_percentages_of_psutil_are_never_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 import psutil
 import pytest
 
-from aura_actors.collectors import Cpu, Memory, Network
+from aura_actors.collectors.cpu import Cpu
 from aura_actors.collectors.disk import _traffic
+from aura_actors.collectors.memory import Memory
+from aura_actors.collectors.network import Network
 from aura_actors.collectors.tables import device_bytes, interface_bytes, main_memory, processor_times
 
 pytestmark = pytest.mark.skipif(not psutil.LINUX, reason="psutil reads /proc on Linux only")

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from aura_actors import collectors
-from aura_actors.collectors import DEFAULT_COLLECTORS, AnyCollector
 from aura_actors.collectors.base import Options
+from aura_actors.collectors.registry import DEFAULT_COLLECTORS, AnyCollector
 from aura_actors.domain.snapshot import Reading
 
 MEMBERS: tuple[type[AnyCollector], ...] = get_args(AnyCollector)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aura_actors.collectors import Collector
+from aura_actors.collectors.base import Collector
 from aura_actors.config.sections import Admission
 from aura_actors.domain.snapshot import CpuReading, MemoryReading
 from aura_actors.errors import Refused
