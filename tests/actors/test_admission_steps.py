@@ -1,12 +1,13 @@
 """A step of the admission actor happens as a whole or not at all, whatever comes in between."""
 
+import math
 from pathlib import Path
 
 import msgspec
 import pytest
 import trio
 
-from aura_actors.actors.admission import actor
+from aura_actors.actors.admission import actor, writing
 from aura_actors.domain.needs import JobSpec
 from aura_actors.edges.waiting import acquire as wait_for
 from aura_actors.errors import Gone, Lost, NeverFits, NotStarted, Refused, StoreUnavailable
@@ -311,6 +312,7 @@ async def test_an_admission_that_comes_back_waits_for_a_journal_that_cannot_be_u
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     monkeypatch.setattr(actor, "AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr(writing, "AT_ONCE_SECONDS", math.inf)  # a try during which the clock is set took no minute
     clock = Clock()
     async with open_house(tmp_path, slots=1, clock=clock) as house:
         await ask(house.ref, acquire("a", ttl=5))
