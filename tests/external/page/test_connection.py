@@ -109,6 +109,7 @@ def test_a_daemon_that_was_killed_and_started_again_is_found_again(browser: "Bro
 
     def look(page: Page) -> None:
         live(page)
+        page.wait_for_load_state("networkidle")  # what is asked once is answered: no question is cut in two
         served.end(signal.SIGKILL)
         expect(page.locator("#connection-text")).to_have_text("reconnecting", timeout=10_000)
         served.start()
