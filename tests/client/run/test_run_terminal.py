@@ -12,8 +12,9 @@ from tests.client.run.conftest import Daemon, command, state_of, until
 
 
 def test_the_keyboard_interrupts_the_command(aura: Daemon, ttys: Any) -> None:
+    # `read` is the shell's own: before it has started another program, it would keep an interrupt to itself.
     tty = ttys(
-        *command("--job-id", "c", "--memory", "1MiB", "--", "sh", "-c", "echo on; sleep 60"), AURA_URL=aura.url
+        *command("--job-id", "c", "--memory", "1MiB", "--", "sh", "-c", "echo on; read x"), AURA_URL=aura.url
     )
     tty.expect("on\r\n")
     tty.type("\x03")
