@@ -45,7 +45,7 @@ chaos: $(VENV)/.dev  ## Thousands of generated supervision trees against the mod
 		--hypothesis-seed=$$seed --timeout 1800 $(ARGS) || { echo "to play the same again: make chaos SEED=$$seed"; exit 1; }
 
 kill-points: $(VENV)/.dev  ## Kill a child at every modifying call of every cleanup protocol, and refuse every one; needs cc and strace
-	@env AURA_KILL_POINTS=all $(BIN)/python -m pytest tests/kill_points -n 4 -rA --no-header --timeout 3000 $(ARGS) \
+	@env CI=true AURA_KILL_POINTS=all $(BIN)/python -m pytest tests/kill_points -n 4 -rA --no-header --timeout 3000 $(ARGS) \
 		| grep -E "kill points|passed|failed|FAILED|ERROR|Error"
 
 rows-beside-a-writer: $(VENV)/.dev  ## Archive 250,000 rows while a program writes; it must never wait for more than 250 ms
